@@ -1,0 +1,83 @@
+"""Membership-inference audits of image classifiers, reported honestly.
+
+The library door: `audit` runs a whole audit, `read` opens the files that the commands write. Both take the road that
+the command line takes. Heavy libraries are imported when a function needs them, not when the package is.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mi_audit._version import __version__
+
+if TYPE_CHECKING:
+    from mi_audit.schema.audit import Audit
+    from mi_audit.schema.feature_cache import FeatureCache
+    from mi_audit.schema.trained_attacks import TrainedAttacks
+
+__all__ = ["__version__", "audit", "read"]
+
+
+def audit(
+    model: str,
+    data: str,
+    *,
+    attacks: Sequence[str] = (),
+    protocol: str = "audit",
+    ratios: Sequence[str] = ("5:1", "1:1", "1:5"),
+    by_class: bool = False,
+    seed: int = 0,
+    cache_dir: str | Path = ".mi-audit",
+    **options: Any,
+) -> "Audit":
+    """Audit a target model, like ``mi-audit evaluate --model MODEL --data DATA``.
+
+    Args:
+        model: a checkpoint, ``"timm:NAME"`` or ``"torchvision:NAME"``.
+        data: a data set, ``"digits"``, ``"cifar100"``, ``"arrays.npz"``, ``"folder:DIR"``.
+        attacks: names of attacks; those of the protocol when empty.
+        protocol: ``"audit"`` or ``"paper"``.
+        ratios: members : non-members of the balancedness sweep.
+        by_class: add rows per class.
+        seed: of the selection of samples, the split and the attacks.
+        cache_dir: where extracted features and trained attacks are kept and found again.
+        **options: any further field of `ExtractOptions` or `TrainOptions`: arch, data_dir, download, batch_size,
+            device, max_members, max_non_members, mean, std; per_class, known_fraction, balance, search, settings.
+
+    Returns:
+        the audit: ``audit.row(audit.selected).metrics["balanced_accuracy"].value`` is the headline.
+
+    Raises:
+        MiAuditError: what went wrong, with a tip; a subclass of it for each kind of trouble.
+    """
+    from mi_audit.errors import UsageError
+    from mi_audit.plugins import did_you_mean
+    from mi_audit.stages._training_plan import TrainOptions
+    from mi_audit.stages.audit import audit as run
+    from mi_audit.stages.evaluate import EvaluateOptions
+    from mi_audit.stages.extract import ExtractOptions
+
+    of_extraction = {name: value for name, value in options.items() if name in ExtractOptions.__dataclass_fields__}
+    of_training = {name: value for name, value in options.items() if name in TrainOptions.__dataclass_fields__}
+    if unknown := sorted(set(options) - set(of_extraction) - set(of_training)):
+        known = {*ExtractOptions.__dataclass_fields__, *TrainOptions.__dataclass_fields__}
+        raise UsageError(f"unknown option {unknown[0]!r}", tip=did_you_mean(unknown[0], known))
+    if of_extraction.get("data_dir") is not None:
+        of_extraction["data_dir"] = Path(of_extraction["data_dir"])
+    return run(
+        ExtractOptions(model=model, data=data, seed=seed, **of_extraction),
+        TrainOptions(attacks=tuple(attacks), protocol=protocol, seed=seed, **of_training),
+        EvaluateOptions(ratios=tuple(ratios), by_class=by_class),
+        Path(cache_dir),
+    )
+
+
+def read(path: str | Path) -> "FeatureCache | TrainedAttacks | Audit":
+    """The record in a file that ``extract``, ``train-attack`` or ``evaluate`` wrote, its digests checked.
+
+    Raises:
+        ContainerError: the file is not one of ours, or is damaged.
+    """
+    from mi_audit import store
+
+    return store.read(Path(path))

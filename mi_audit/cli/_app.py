@@ -1,0 +1,44 @@
+"""The command line, put together."""
+
+from typing import Annotated
+
+import typer
+
+from mi_audit._version import __version__
+from mi_audit.cli._edge import product
+from mi_audit.cli.demo import demo
+from mi_audit.cli.evaluate import evaluate
+from mi_audit.cli.extract import extract
+from mi_audit.cli.list import list_
+from mi_audit.cli.report import report
+from mi_audit.cli.train_attack import train_attack
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        product(f"mi-audit {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Audit an image classifier by membership inference before you release it.
+
+    Exit codes: 0 done, 1 over a --fail-above limit, 2 could not run, 3 a limit could not be estimated, 130 interrupted.
+    """
+
+
+app.command("extract")(extract)
+app.command("train-attack")(train_attack)
+app.command("evaluate")(evaluate)
+app.command("report")(report)
+app.command("list")(list_)
+app.command("demo")(demo)

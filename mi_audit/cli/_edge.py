@@ -1,0 +1,110 @@
+"""The edge between the program and the shell: exit codes, messages, files, and nothing else.
+
+stdout carries the product, stderr everything else. 0 done, 1 over a limit, 2 could not run (a crash too), 3 no verdict,
+130 interrupted.
+"""
+
+import contextlib
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from mi_audit.errors import MiAuditError, OutputError
+
+EXCEEDED, COULD_NOT_RUN, NO_VERDICT, INTERRUPTED = 1, 2, 3, 130
+BUG_TIP = "this is a bug of mi-audit: please report it with the lines above"
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """Turn what goes wrong into messages and exit codes: our own errors into two lines, others into a traceback."""
+    try:
+        yield
+    except MiAuditError as error:
+        say(f"error: {error}")
+        if error.tip:
+            say(f"tip: {error.tip}")
+        sys.exit(COULD_NOT_RUN)
+    except KeyboardInterrupt:
+        say("interrupted: what was whole is kept; run the same command again to go on")
+        sys.exit(INTERRUPTED)
+    except MemoryError:
+        say("error: memory ran out")
+        say("tip: try a smaller --batch-size, or --max-members and --max-non-members")
+        sys.exit(COULD_NOT_RUN)
+    except Exception:
+        traceback.print_exc()
+        say(f"error: {BUG_TIP}")
+        sys.exit(COULD_NOT_RUN)
+
+
+def say(message: str) -> None:
+    """One line on stderr, free of control characters, whatever a file or a class is called."""
+    text = "".join(character if character.isprintable() else " " for character in message)
+    with contextlib.suppress(BrokenPipeError):
+        encoding = sys.stderr.encoding or "ascii"
+        print(text.encode(encoding, "replace").decode(encoding), file=sys.stderr, flush=True)  # noqa: T201 - the edge prints
+
+
+def product(text: str) -> None:
+    """Write the product to stdout; a reader that went away early is no error of ours."""
+    try:
+        encoding = sys.stdout.encoding or "ascii"
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def width() -> int:
+    """Columns of the terminal, or 80 where there is none."""
+    return max(40, min(200, shutil.get_terminal_size((80, 24)).columns))
+
+
+def has_color() -> bool:
+    """Whether stdout is a terminal that takes colour; ``NO_COLOR`` is honoured."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a report whole or not at all; unlike caches it is no secret, so it gets the permissions of any new file.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from mi_audit import store
+
+    with store.replacing(path) as file:
+        file.write(text.encode())
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder for what a command leaves behind, unless it is there.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot make this folder ({error.strerror})", tip="choose another --out") from error
+
+
+def check_writable(path: Path) -> None:
+    """Refuse an output before the long work that would be lost: no folder, or a file that is not ours to replace.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder", tip=f"for example --out {path / 'out.npz'}")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: the folder {path.parent} does not exist", tip=f"mkdir -p {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path}: the folder {path.parent} cannot be written", tip="choose another --out")

@@ -1,0 +1,142 @@
+"""Options that several commands share, and how their texts become values."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mi_audit.errors import UsageError
+
+if TYPE_CHECKING:
+    from mi_audit.stages._training_plan import TrainOptions
+    from mi_audit.stages.extract import ExtractOptions
+
+TARGET, ATTACK, RESULT = "Target and data", "Attacks", "Result"
+
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help="A checkpoint file, timm:NAME or torchvision:NAME.", rich_help_panel=TARGET),
+]
+Data = Annotated[
+    str | None,
+    typer.Option("--data", help="digits, cifar100, ..., folder:DIR or FILE.npz; see list.", rich_help_panel=TARGET),
+]
+Arch = Annotated[
+    str | None, typer.Option("--arch", help="Architecture of the checkpoint; see list models.", rich_help_panel=TARGET)
+]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder that holds the data sets.", rich_help_panel=TARGET)
+]
+Download = Annotated[
+    bool, typer.Option("--download", help="Allow downloading data and pretrained weights.", rich_help_panel=TARGET)
+]
+Mean = Annotated[
+    str | None,
+    typer.Option("--mean", help="Per channel, as in .49,.48,.45, for pixels in [0, 1].", rich_help_panel=TARGET),
+]
+Std = Annotated[str | None, typer.Option("--std", help="Per channel, as --mean.", rich_help_panel=TARGET)]
+MaxMembers = Annotated[
+    int | None, typer.Option("--max-members", min=1, help="Use at most so many members.", rich_help_panel=TARGET)
+]
+MaxNonMembers = Annotated[
+    int | None,
+    typer.Option("--max-non-members", min=1, help="Use at most so many non-members.", rich_help_panel=TARGET),
+]
+Features = Annotated[
+    list[str] | None,
+    typer.Option("--features", help="What to observe; outputs are always kept.", rich_help_panel=TARGET),
+]
+BatchSize = Annotated[str, typer.Option("--batch-size", help="A number, or auto.", rich_help_panel=TARGET)]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.", rich_help_panel=TARGET)]
+Attacks = Annotated[
+    list[str] | None,
+    typer.Option("--attack", help="Name of an attack; repeat or use commas; see list attacks.", rich_help_panel=ATTACK),
+]
+PerClass = Annotated[
+    bool | None,
+    typer.Option(
+        "--per-class/--one-for-all", help="One attack per true class, or one for all.", rich_help_panel=ATTACK
+    ),
+]
+KnownFraction = Annotated[
+    float | None,
+    typer.Option("--known-fraction", help="Share of the samples whose membership is told.", rich_help_panel=ATTACK),
+]
+Balance = Annotated[
+    str | None,
+    typer.Option("--balance", help="weights, undersample, oversample or none.", rich_help_panel=ATTACK),
+]
+Search = Annotated[
+    str | None,
+    typer.Option("--search", help="How many random settings to compare, or full.", rich_help_panel=ATTACK),
+]
+Protocol = Annotated[
+    str, typer.Option("--protocol", help="audit, or paper for the founding paper's defaults.", rich_help_panel=ATTACK)
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="An option of an attack: NAME.OPTION=VALUE.", rich_help_panel=ATTACK),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Same seed, same result.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")]
+
+
+def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":
+    """The options of the stage ``extract`` from the parameters of a command.
+
+    Raises:
+        UsageError: ``--model`` or ``--data`` is missing, or a value cannot be read.
+    """
+    from mi_audit.stages.extract import ExtractOptions
+
+    if given["model"] is None or given["data"] is None:
+        raise UsageError("expected --model and --data", tip="for example --model net.pt --arch lenet --data mnist")
+    same = ("model", "data", "arch", "data_dir", "download", "max_members", "max_non_members", "device", "seed")
+    return ExtractOptions(
+        mean=_numbers(given["mean"], "--mean"),
+        std=_numbers(given["std"], "--std"),
+        features=listed(given["features"]) or ("outputs",),
+        batch_size=None if given["batch_size"] == "auto" else _whole(given["batch_size"], "--batch-size", "auto"),
+        **{name: given[name] for name in same},
+    )
+
+
+def train_options(given: Mapping[str, Any]) -> "TrainOptions":
+    """The options of the stage ``train-attack`` from the parameters of a command.
+
+    Raises:
+        UsageError: a value cannot be read.
+    """
+    from mi_audit.stages._training_plan import TrainOptions
+
+    search = given["search"]
+    return TrainOptions(
+        attacks=listed(given["attack"]),
+        search=search if search in (None, "full") else _whole(search, "--search", "full"),
+        settings=tuple(given["settings"] or ()),
+        **{name: given[name] for name in ("per_class", "known_fraction", "balance", "protocol", "seed")},
+    )
+
+
+def listed(texts: Iterable[str] | None) -> tuple[str, ...]:
+    """The values of an option that repeats or takes commas."""
+    return tuple(part.strip() for text in texts or () for part in text.split(",") if part.strip())
+
+
+def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        tip = f"for example {option} .49,.48,.45"
+        raise UsageError(f"expected {option} to be numbers with commas, got {text!r}", tip=tip) from None
+
+
+def _whole(text: str, option: str, word: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        tip = f"for example {option} 8 or {option} {word}"
+        raise UsageError(f"expected {option} to be a whole number or {word}, got {text!r}", tip=tip) from None

@@ -1,0 +1,94 @@
+"""Progress on stderr: a bar with a rate and the time left on a terminal, a plain line now and then elsewhere."""
+
+import sys
+import time
+
+from mi_audit.cli._edge import say
+
+SECONDS_BETWEEN_LINES = 30.0
+
+
+def progress(*, quiet: bool) -> "Lines | Bar | Quiet":
+    """What suits this stderr."""
+    if quiet:
+        return Quiet()
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+class Quiet:
+    """Nothing but what went wrong."""
+
+    def start(self, what: str, total: int, done: int = 0) -> None:
+        """Ignore it."""
+
+    def advance(self, steps: int) -> None:
+        """Ignore it."""
+
+    def finish(self) -> None:
+        """Ignore it."""
+
+    def say(self, message: str) -> None:
+        """Ignore it."""
+
+
+class Lines:
+    """One plain line when work begins, every half minute, and when it ends."""
+
+    def start(self, what: str, total: int, done: int = 0) -> None:
+        """Say what begins."""
+        self._what, self._total, self._done, self._first = what, total, done, done
+        self._began = self._last = time.monotonic()
+        say(f"{what}: {total:,}" if not done else f"{what}: {total:,}, of which {done:,} are done")
+
+    def advance(self, steps: int) -> None:
+        """Say how far it is, when the last line is half a minute old."""
+        self._done += steps
+        if time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            rate = (self._done - self._first) / (self._last - self._began)
+            left = (self._total - self._done) / rate
+            say(f"{self._what}: {self._done:,} of {self._total:,}, {rate:,.0f}/s, {left:,.0f} s left")
+
+    def finish(self) -> None:
+        """Say how long it took."""
+        say(f"{self._what}: done in {time.monotonic() - self._began:.1f} s")
+
+    def say(self, message: str) -> None:
+        """Say it."""
+        say(message)
+
+
+class Bar:
+    """A bar on a terminal."""
+
+    def start(self, what: str, total: int, done: int = 0) -> None:
+        """Draw it."""
+        from rich import progress
+        from rich.console import Console
+
+        self._bar = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TextColumn("{task.fields[rate]}"),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._began, self._done = time.monotonic(), 0
+        self._task = self._bar.add_task(what, total=total, completed=done, rate="")
+        self._bar.start()
+
+    def advance(self, steps: int) -> None:
+        """Move it."""
+        self._done += steps
+        rate = self._done / max(1e-9, time.monotonic() - self._began)
+        self._bar.update(self._task, advance=steps, rate=f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
+
+    def finish(self) -> None:
+        """Leave it as it is."""
+        self._bar.stop()
+
+    def say(self, message: str) -> None:
+        """Say it above the bar."""
+        say(message)

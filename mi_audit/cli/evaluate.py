@@ -1,0 +1,137 @@
+"""The command ``evaluate``: of two files, or of a model and a data set."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mi_audit.cli import _options as options
+from mi_audit.cli._edge import EXCEEDED, NO_VERDICT, check_writable, has_color, product, say, width
+from mi_audit.cli._progress import progress
+from mi_audit.errors import UsageError
+
+if TYPE_CHECKING:
+    from mi_audit.schema.audit import Audit
+    from mi_audit.stages.evaluate import EvaluateOptions
+
+EXAMPLE = "mi-audit evaluate features.npz attack.npz, or mi-audit evaluate --model net.pt --arch lenet --data mnist"
+OF_MODEL = (
+    *("model", "data", "arch", "data_dir", "download", "mean", "std", "max_members", "max_non_members", "features"),
+    *("batch_size", "device", "cache_dir", "attack", "per_class", "known_fraction", "balance", "search", "protocol"),
+    *("settings", "seed"),
+)
+
+
+def evaluate(
+    ctx: typer.Context,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="What extract and train-attack made.", metavar="[FEATURES.npz ATTACK.npz]"),
+    ] = None,
+    model: options.Model = None,
+    data: options.Data = None,
+    arch: options.Arch = None,
+    data_dir: options.DataDir = None,
+    download: options.Download = False,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    max_members: options.MaxMembers = None,
+    max_non_members: options.MaxNonMembers = None,
+    features: options.Features = None,
+    batch_size: options.BatchSize = "auto",
+    device: options.Device = "auto",
+    cache_dir: Annotated[
+        Path,
+        typer.Option("--cache-dir", help="Keeps features and attacks for next time.", rich_help_panel=options.TARGET),
+    ] = Path(".mi-audit"),
+    attack: options.Attacks = None,
+    per_class: options.PerClass = None,
+    known_fraction: options.KnownFraction = None,
+    balance: options.Balance = None,
+    search: options.Search = None,
+    protocol: options.Protocol = "audit",
+    settings: options.Settings = None,
+    ratios: Annotated[
+        list[str] | None,
+        typer.Option("--ratios", help="Members : non-members, or a share of members.", rich_help_panel=options.RESULT),
+    ] = None,
+    by_class: Annotated[
+        bool, typer.Option("--by-class", help="Add rows per class.", rich_help_panel=options.RESULT)
+    ] = False,
+    fail_above: Annotated[
+        list[str] | None,
+        typer.Option("--fail-above", help="[ATTACK/SUBSET/]METRIC=X: exit 1 above it.", rich_help_panel=options.RESULT),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The audit that this makes.", rich_help_panel=options.RESULT)
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=options.RESULT)
+    ] = False,
+    aggregate_only: Annotated[
+        bool,
+        typer.Option("--aggregate-only", help="Leave per-sample arrays out of --out.", rich_help_panel=options.RESULT),
+    ] = False,
+    seed: options.Seed = 0,
+    quiet: options.Quiet = False,
+) -> None:
+    """Score the held-out samples and report what the target reveals.
+
+    Give the two files, or --model and --data to run all three stages in a row.
+    """
+    if out is not None:
+        check_writable(out)
+    from mi_audit import store
+    from mi_audit.stages import report
+    from mi_audit.stages.evaluate import EvaluateOptions
+
+    chosen = EvaluateOptions(
+        ratios=options.listed(ratios) or EvaluateOptions.ratios,
+        by_class=by_class,
+        fail_above=options.listed(fail_above),
+        aggregate_only=aggregate_only,
+    )
+    result = _of_files(ctx, files, chosen) if files else _of_model(ctx, chosen)
+    if out is not None:
+        store.write(out, result)
+        say(f"wrote {out}") if not quiet else None
+    product(report.render([result], "json" if json else "console", width=width(), color=has_color()))
+    raise typer.Exit(_exit_code(result))
+
+
+def _of_files(ctx: typer.Context, files: list[Path], chosen: "EvaluateOptions") -> "Audit":
+    """The audit of a feature cache and the attacks that were trained on it."""
+    from mi_audit import store
+    from mi_audit.schema.feature_cache import FeatureCache
+    from mi_audit.schema.trained_attacks import TrainedAttacks
+    from mi_audit.stages.evaluate import evaluate as stage
+
+    if len(files) != 2:
+        raise UsageError(f"expected two files, features and attacks, got {len(files)}", tip=EXAMPLE)
+    if given := _given(ctx, OF_MODEL):
+        raise UsageError(f"{given} belongs to --model and --data, not to files that exist", tip=EXAMPLE)
+    cache, trained = store.read_kind(files[0], FeatureCache), store.read_kind(files[1], TrainedAttacks)
+    return stage(cache, trained, chosen, progress(quiet=ctx.params["quiet"]))
+
+
+def _of_model(ctx: typer.Context, chosen: "EvaluateOptions") -> "Audit":
+    """The audit of a model on a data set, all stages in a row."""
+    if ctx.params["model"] is None and ctx.params["data"] is None:
+        raise UsageError("expected two files, or --model and --data", tip=EXAMPLE)
+    from mi_audit.stages.audit import audit
+
+    extracting, training = options.extract_options(ctx.params), options.train_options(ctx.params)
+    return audit(extracting, training, chosen, ctx.params["cache_dir"], progress(quiet=ctx.params["quiet"]))
+
+
+def _given(ctx: typer.Context, names: tuple[str, ...]) -> str | None:
+    """The first of these options that the user typed."""
+    typed = [name for name in names if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"]
+    return f"--{typed[0].replace('_', '-')}" if typed else None
+
+
+def _exit_code(result: "Audit") -> int:
+    outcomes = {check.outcome for check in result.limits}
+    if "exceeded" in outcomes:
+        return EXCEEDED
+    return NO_VERDICT if "not estimable" in outcomes else 0

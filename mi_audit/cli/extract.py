@@ -1,0 +1,42 @@
+"""The command ``extract``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mi_audit.cli import _options as options
+from mi_audit.cli._edge import check_writable, say
+from mi_audit.cli._progress import progress
+
+
+def extract(
+    ctx: typer.Context,
+    out: Annotated[
+        Path, typer.Option("--out", help="The feature cache that this makes.", rich_help_panel=options.RESULT)
+    ],
+    model: options.Model = None,
+    data: options.Data = None,
+    arch: options.Arch = None,
+    data_dir: options.DataDir = None,
+    download: options.Download = False,
+    mean: options.Mean = None,
+    std: options.Std = None,
+    max_members: options.MaxMembers = None,
+    max_non_members: options.MaxNonMembers = None,
+    features: options.Features = None,
+    batch_size: options.BatchSize = "auto",
+    device: options.Device = "auto",
+    seed: options.Seed = 0,
+    quiet: options.Quiet = False,
+) -> None:
+    """Run the target over members and non-members and keep what an adversary would see."""
+    check_writable(out)
+    from mi_audit.stages.audit import extract_to
+    from mi_audit.stages.extract import prepare
+
+    cache = extract_to(prepare(options.extract_options(ctx.params)), out, progress(quiet=quiet))
+    if not quiet:
+        for finding in cache.findings:
+            say(f"{finding.severity}: {finding.message}")
+        say(f"wrote {out}: {len(cache.label):,} samples, {cache.n_classes} classes")

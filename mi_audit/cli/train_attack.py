@@ -1,0 +1,43 @@
+"""The command ``train-attack``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mi_audit.cli import _options as options
+from mi_audit.cli._edge import check_writable, say
+from mi_audit.cli._progress import progress
+
+
+def train_attack(
+    ctx: typer.Context,
+    features: Annotated[Path, typer.Argument(help="A feature cache from extract.", metavar="FEATURES.npz")],
+    out: Annotated[
+        Path, typer.Option("--out", help="The trained attacks that this makes.", rich_help_panel=options.RESULT)
+    ],
+    attack: options.Attacks = None,
+    per_class: options.PerClass = None,
+    known_fraction: options.KnownFraction = None,
+    balance: options.Balance = None,
+    search: options.Search = None,
+    protocol: options.Protocol = "audit",
+    settings: options.Settings = None,
+    seed: options.Seed = 0,
+    quiet: options.Quiet = False,
+) -> None:
+    """Fit, tune and choose attacks on the samples whose membership the adversary knows."""
+    check_writable(out)
+    from mi_audit import store
+    from mi_audit.schema.feature_cache import FeatureCache
+    from mi_audit.stages.train_attack import train_attacks
+
+    chosen = options.train_options(ctx.params)
+    trained = train_attacks(store.read_kind(features, FeatureCache), chosen, progress(quiet=quiet))
+    store.write(out, trained)
+    if not quiet:
+        for summary in trained.attacks:
+            known = "not estimable" if summary.balanced_accuracy is None else f"{summary.balanced_accuracy:.2%}"
+            mark = "  <- selected" if summary.label == trained.selected else ""
+            say(f"  {summary.label:<28} balanced accuracy on known samples {known}{mark}")
+        say(f"wrote {out}: {len(trained.attacks)} attacks that know {len(trained.known_id):,} samples")

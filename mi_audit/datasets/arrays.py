@@ -1,0 +1,107 @@
+"""Your own arrays, arrays:FILE.npz: images (uint8), labels, is_member and, if you like, index."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mi_audit.datasets._images import ArrayImages
+from mi_audit.datasets._npz import read_arrays
+from mi_audit.datasets.interface import (
+    DatasetSource,
+    Int64Array,
+    MembershipData,
+    Side,
+    UInt8Array,
+    names_of_classes,
+    path_in_spec,
+)
+from mi_audit.errors import DataSetError
+
+MAX_CLASSES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Arrays(DatasetSource):
+    """An ``.npz`` of arrays that you wrote, stored or compressed.
+
+    ======================  ========================================================================
+    ``images``              (n, height, width) or (n, height, width, channels) uint8
+    ``labels``              (n,) integers, the true classes from 0
+    ``is_member``           (n,) bool, or 0 and 1
+    ``index``, optional     (n,) integers that name the samples in their ids, unique within each side
+    ======================  ========================================================================
+
+    Ids are ``members/<index>`` and ``non-members/<index>``; without ``index``, the position in the file.
+    """
+
+    def open(self, location: str | None, data_dir: Path | None, *, download: bool) -> MembershipData:  # noqa: ARG002
+        """The arrays in memory; nobody names the data set or its classes, so these are numbers.
+
+        Raises:
+            DataSetError: not an ``.npz``, truncated, or one of the arrays is not as described.
+            UsageError: no path was given.
+        """
+        file = path_in_spec(location, "arrays:FILE.npz")
+        arrays = read_arrays(file, ("images", "labels", "is_member"), ("index",))
+        images = _checked_images(file, arrays["images"])
+        label = _checked_integers(file, "labels", arrays["labels"], len(images))
+        index = _checked_integers(file, "index", arrays.get("index", np.arange(len(images))), len(images))
+        is_member = _checked_membership(file, arrays["is_member"], len(images))
+        lowest, highest = int(label.min()), int(label.max())
+        if lowest < 0 or highest >= MAX_CLASSES:
+            raise DataSetError(f"{file}: expected labels from 0 to {MAX_CLASSES - 1:,}, got {lowest:,} to {highest:,}")
+        sides = {
+            name: _side(file, name, np.flatnonzero(chosen), images, label, index)
+            for name, chosen in (("members", is_member), ("non-members", ~is_member))
+        }
+        return MembershipData(None, sides["members"], sides["non-members"], names_of_classes(highest + 1))
+
+
+def _side(file: Path, name: str, rows: Int64Array, images: ArrayImages, label: Int64Array, index: Int64Array) -> Side:
+    values, count = np.unique(index[rows], return_counts=True)
+    if (count > 1).any():
+        twice = values[count > 1]
+        raise DataSetError(f"{file}: expected every index once among the {name}, got {twice[0]} {count.max()} times")
+    return Side(images.take(rows), label[rows], [f"{name}/{number}" for number in index[rows].tolist()])
+
+
+def _checked_images(file: Path, images: npt.NDArray[Any]) -> ArrayImages:
+    form = "uint8 images of shape (n, height, width) or (n, height, width, channels)"
+    if images.dtype != np.uint8:
+        tip = "pixels from 0 to 255: numpy.rint(images * 255).astype('uint8') where they are from 0 to 1"
+        raise DataSetError(f"{file}: expected {form}, got {images.dtype}", tip=tip)
+    if images.ndim not in (3, 4) or 0 in images.shape:
+        raise DataSetError(f"{file}: expected {form}, got shape {images.shape}")
+    if images.ndim == 4 and images.shape[1] in (1, 3) and images.shape[3] not in (1, 3):
+        tip = "move the channels to the end: images.transpose(0, 2, 3, 1)"
+        raise DataSetError(f"{file}: expected {form}, got shape {images.shape}, channels first", tip=tip)
+    pixels: UInt8Array = np.ascontiguousarray(images)
+    return ArrayImages(pixels)
+
+
+def _checked_integers(file: Path, name: str, values: npt.NDArray[Any], n: int) -> Int64Array:
+    _check_length(file, name, values, n)
+    if values.dtype.kind not in "iu":
+        raise DataSetError(f"{file}: expected integers in {name}, got {values.dtype}")
+    if values.dtype.kind == "u" and values.max() > np.iinfo(np.int64).max:
+        raise DataSetError(f"{file}: expected numbers below 2^63 in {name}, got {values.max()}")
+    return values.astype(np.int64)
+
+
+def _checked_membership(file: Path, values: npt.NDArray[Any], n: int) -> npt.NDArray[np.bool_]:
+    _check_length(file, "is_member", values, n)
+    if not np.isin(values, (0, 1)).all():
+        raise DataSetError(f"{file}: expected true and false (or 1 and 0) in is_member, got other values")
+    is_member = values.astype(np.bool_)
+    if is_member.all() or not is_member.any():
+        got = "members" if is_member.all() else "non-members"
+        raise DataSetError(f"{file}: expected members and non-members, got {got} only", tip="see is_member in the file")
+    return is_member
+
+
+def _check_length(file: Path, name: str, values: npt.NDArray[Any], n: int) -> None:
+    if values.shape != (n,):
+        raise DataSetError(f"{file}: expected {name} of shape ({n},), one per image, got shape {values.shape}")

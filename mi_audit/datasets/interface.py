@@ -1,0 +1,200 @@
+"""What every data set gives: images of members and of non-members, with labels and stable sample ids."""
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mi_audit.errors import DataSetError, UsageError
+
+UInt8Array = npt.NDArray[np.uint8]
+Int64Array = npt.NDArray[np.int64]
+
+DEFAULT_DATA_DIR = Path("data")
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How images of varying sizes become images of one: shorter side to `resize`, then the centre `height` x `width`.
+
+    Attributes:
+        height, width: of every image that comes out, in pixels.
+        resize: length of the shorter side after resizing, in pixels; ``None`` resizes straight to `height` x `width`.
+        interpolation: ``"bilinear"`` or ``"bicubic"`` (both with antialiasing).
+    """
+
+    height: int
+    width: int
+    resize: int | None
+    interpolation: str = "bilinear"
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width, 1 if self.resize is None else self.resize) < 1:
+            raise ValueError(f"expected lengths of at least 1 pixel, got {self}")
+        if self.interpolation not in ("bilinear", "bicubic"):
+            raise ValueError(f"expected bilinear or bicubic interpolation, got {self.interpolation!r}")
+
+
+class Images(Protocol):
+    """Uint8 images of one geometry, read by position: an ndarray behind it is one way, decoding files another."""
+
+    def __len__(self) -> int:
+        """How many images there are."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int, int] | None:
+        """Height, width and channels of every image; ``None`` while sizes vary and no `Geometry` was set."""
+        ...
+
+    def with_geometry(self, geometry: Geometry) -> "Images":
+        """The same images brought to one geometry; arrays, which have one already, are returned as they are."""
+        ...
+
+    def take(self, rows: Int64Array) -> "Images":
+        """The images at these positions, in this order; nothing is decoded or copied before `read`."""
+        ...
+
+    def read(self, start: int, stop: int) -> UInt8Array:
+        """Images ``start`` to ``stop`` (exclusive), (n, height, width, channels) uint8, for the caller to keep."""
+        ...
+
+    def digest(self) -> str:
+        """SHA-256 over what sets the pixels: pixels of arrays; path, size, time of change and geometry of files."""
+        ...
+
+
+@dataclass(frozen=True)
+class Side:
+    """The members, or the non-members.
+
+    Attributes:
+        images: n images.
+        label: (n,) int64, the true class.
+        sample_id: n strings, ``<side or official split>/<official index or relative path>``: stable and unique.
+    """
+
+    images: Images
+    label: Int64Array
+    sample_id: Sequence[str]
+
+    def __post_init__(self) -> None:
+        if not len(self.images) == len(self.label) == len(self.sample_id):
+            counts = f"{len(self.images)} images, {len(self.label)} labels, {len(self.sample_id)} ids"
+            raise DataSetError(f"expected one label and one id per image, got {counts}")
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def take(self, rows: Int64Array) -> "Side":
+        """The samples at these positions, in this order."""
+        return Side(self.images.take(rows), self.label[rows], [self.sample_id[row] for row in rows.tolist()])
+
+
+@dataclass(frozen=True)
+class MembershipData:
+    """A data set as an auditor sees it: who was in the training set, who was not.
+
+    Attributes:
+        name: of the data set, ``"cifar100"``; finds the known preprocessing constants. ``None`` where nobody knows it.
+        members, non_members: the two sides, both with at least one sample.
+        class_names: one per class; labels are positions in it.
+
+    Raises:
+        DataSetError: a side without samples, or a label that is not a class.
+    """
+
+    name: str | None
+    members: Side
+    non_members: Side
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for side_name, side in (("members", self.members), ("non-members", self.non_members)):
+            if len(side) == 0:
+                raise DataSetError(f"expected at least one of the {side_name}, got none")
+            lowest, highest = int(side.label.min()), int(side.label.max())
+            if lowest < 0 or highest >= self.n_classes:
+                raise DataSetError(
+                    f"expected labels from 0 to {self.n_classes - 1}, got {lowest} to {highest} among the {side_name}",
+                    tip="labels are positions in the list of classes: number them from 0",
+                )
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes there are, whether or not each has samples."""
+        return len(self.class_names)
+
+    @property
+    def shape(self) -> tuple[int, int, int] | None:
+        """Height, width and channels of every image; ``None`` while sizes vary, within a side or between the two."""
+        shape = self.members.images.shape
+        return shape if shape == self.non_members.images.shape else None
+
+    def with_geometry(self, geometry: Geometry) -> "MembershipData":
+        """The same samples with all images brought to one geometry; as they are where all have one shape already.
+
+        Raises:
+            DataSetError: the two sides are arrays of different shapes.
+        """
+        if self.shape is not None:
+            return self
+        members = replace(self.members, images=self.members.images.with_geometry(geometry))
+        non_members = replace(self.non_members, images=self.non_members.images.with_geometry(geometry))
+        resized = replace(self, members=members, non_members=non_members)
+        if resized.shape is None:
+            shapes = f"{members.images.shape} and {non_members.images.shape}"
+            raise DataSetError(f"expected members and non-members of one shape, got {shapes}")
+        return resized
+
+
+class DatasetSource(abc.ABC):
+    """A kind of data set; its options are the fields of the subclass.
+
+    The spec on the command line is ``NAME`` or ``NAME:PATH``; the part after the colon arrives as `location`.
+    """
+
+    @abc.abstractmethod
+    def open(self, location: str | None, data_dir: Path | None, *, download: bool) -> MembershipData:
+        """Open the data set. Nothing is ever downloaded unless `download` is set.
+
+        Args:
+            location: what follows the colon in the spec, ``None`` where there is none.
+            data_dir: where named data sets lie; `DEFAULT_DATA_DIR` where it is ``None``.
+            download: fetch what is not in `data_dir`.
+
+        Raises:
+            DataSetError: it is not there, or it is not a data set of this kind; the tip says what to type next.
+            UsageError: a location is missing, or given to a data set that takes none.
+        """
+
+
+def path_in_spec(location: str | None, form: str) -> Path:
+    """The path after the colon of a spec such as ``folder:DIR``, which is `form` for the error.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if not location:
+        raise UsageError(f"expected --data {form}, got no path", tip=f"--data {form}")
+    return Path(location).expanduser()
+
+
+def refuse_location(location: str | None, name: str) -> None:
+    """Stop at a path where the data set has none.
+
+    Raises:
+        UsageError: a location was given.
+    """
+    if location is not None:
+        tip = f"--data {name}, and --data-dir DIR to say where its files lie"
+        raise UsageError(f"expected --data {name} without a path, got {name}:{location}", tip=tip)
+
+
+def names_of_classes(n_classes: int) -> tuple[str, ...]:
+    """Class names for data that brings none: the numbers."""
+    return tuple(str(number) for number in range(n_classes))

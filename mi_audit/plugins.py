@@ -1,0 +1,144 @@
+"""Plug-ins: found by the name of their file, imported when asked for.
+
+A room is a folder of modules. The file name is the name on the command line (hyphens are underscores in the file name),
+and the module holds exactly one subclass of the room's interface. Packages outside add plug-ins to a room through entry
+points in the group ``mi_audit.<room>``.
+"""
+
+import ast
+import contextlib
+import dataclasses
+import difflib
+import importlib
+import importlib.metadata
+import importlib.resources
+import inspect
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+
+from mi_audit.errors import MissingLibraryError, UsageError
+
+
+def names(room: str) -> list[str]:
+    """The names of all plug-ins in a room, sorted; nothing is imported."""
+    return sorted({*_own_names(room), *_entry_points(room)})
+
+
+def summary(room: str, name: str) -> str:
+    """The first line of a plug-in's module docstring, read without importing it; empty for plug-ins from outside."""
+    file = importlib.resources.files("mi_audit") / room / f"{_module_name(name)}.py"
+    if not file.is_file():
+        return ""
+    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0]
+
+
+def plugin_class(room: str, name: str) -> type:
+    """The class of one plug-in.
+
+    Raises:
+        UsageError: there is none of this name; the tip lists what there is and names the nearest.
+        MissingLibraryError: it needs a library that is not installed.
+    """
+    if name not in names(room):
+        raise UsageError(f"unknown name {name!r} in {room}", tip=did_you_mean(name, names(room)))
+    try:
+        if name in _own_names(room):
+            return _class_in(importlib.import_module(f"mi_audit.{room}.{_module_name(name)}"), room)
+        return typing.cast("type", _entry_points(room)[name].load())
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library == "mi_audit":  # a bug of ours, and nothing to install
+            raise
+        raise MissingLibraryError(
+            f"{name!r} in {room} needs the library {library!r}", f"pip install {library}"
+        ) from error
+
+
+def load(room: str, name: str, options: Mapping[str, object] | None = None) -> typing.Any:
+    """One plug-in with its options set; text options are read by the types of the fields.
+
+    Raises:
+        UsageError: an unknown name, an unknown option, or a value that the option's type does not take.
+    """
+    cls = plugin_class(room, name)
+    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
+    types_by_name = typing.get_type_hints(cls)
+    values = {}
+    for key, value in (options or {}).items():
+        option = key.replace("-", "_")
+        if option not in fields:
+            raise UsageError(f"{name!r} has no option {key!r}", tip=did_you_mean(option, fields))
+        values[option] = _typed(value, types_by_name[option], f"{name}.{key}") if isinstance(value, str) else value
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from error
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A tip for an unknown name: the nearest known one, and all of them where they are few."""
+    known = sorted(known)
+    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    guess = f"did you mean {nearest[0]!r}? " if nearest else ""
+    listed = ", ".join(known) if len(known) <= 30 else f"{len(known)} names, see `mi-audit list`"
+    return f"{guess}there is: {listed}" if known else "there is none"
+
+
+def _module_name(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _own_names(room: str) -> list[str]:
+    files = (entry.name for entry in (importlib.resources.files("mi_audit") / room).iterdir())
+    modules = (file.removesuffix(".py") for file in files if file.endswith(".py") and not file.startswith("_"))
+    return [module.replace("_", "-") for module in modules if module != "interface"]
+
+
+def _entry_points(room: str) -> dict[str, importlib.metadata.EntryPoint]:
+    return {point.name: point for point in importlib.metadata.entry_points(group=f"mi_audit.{room}")}
+
+
+def _class_in(module: types.ModuleType, room: str) -> type:
+    """The one class of the module that fills the room's interface."""
+    interface = importlib.import_module(f"mi_audit.{room}.interface")
+    abstract = (cls for _, cls in inspect.getmembers(interface, inspect.isabstract))
+    bases = tuple(cls for cls in abstract if cls.__module__ == interface.__name__)
+    found = [
+        cls
+        for _, cls in inspect.getmembers(module, inspect.isclass)
+        if cls.__module__ == module.__name__ and issubclass(cls, bases) and not inspect.isabstract(cls)
+    ]
+    plugs = [cls for cls in found if dataclasses.is_dataclass(cls) and not cls.__name__.startswith(("Fitted", "_"))]
+    if len(plugs) != 1:
+        raise TypeError(f"expected exactly one plug-in in {module.__name__}, got {[cls.__name__ for cls in plugs]}")
+    return plugs[0]
+
+
+def _typed(text: str, expected: object, option: str) -> object:
+    """A value from the command line, by its field's type: str, bool, int, float, a Literal, or one of them or None."""
+    if typing.get_origin(expected) in (types.UnionType, typing.Union):  # which of them, X | None does not tell
+        inner = [kind for kind in typing.get_args(expected) if kind is not types.NoneType]
+        return None if text.lower() == "none" else _typed(text, inner[0], option)
+    if typing.get_origin(expected) is typing.Literal:
+        choices = [str(choice) for choice in typing.get_args(expected)]
+        if text not in choices:
+            expected_text = f"expected {option} to be one of {', '.join(choices)}"
+            raise UsageError(f"{expected_text}, got {text!r}", tip=did_you_mean(text, choices))
+        return typing.get_args(expected)[choices.index(text)]
+    if expected is bool:
+        if text.lower() not in ("true", "false"):
+            raise UsageError(f"expected {option} to be true or false, got {text!r}", tip=f"--set {option}=true")
+        return text.lower() == "true"
+    if expected is int or expected is float:
+        return _number(text, expected, option)
+    return text
+
+
+def _number(text: str, kind: type[int] | type[float], option: str) -> int | float:
+    with contextlib.suppress(ValueError, OverflowError):
+        if math.isfinite(value := kind(text)):
+            return value
+    raise UsageError(f"expected {option} to be {'a whole' if kind is int else 'a'} number, got {text!r}")

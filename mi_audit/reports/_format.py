@@ -1,0 +1,131 @@
+"""How numbers and names look in print: one rounding for all formats, and names that cannot do harm.
+
+The parts of a number ("61.70 ± 6.55") are joined by no-break spaces, so that a format may break lines at all others.
+"""
+
+import unicodedata
+from decimal import ROUND_HALF_UP, Decimal
+
+from mi_audit.schema.audit import MeanSd
+from mi_audit.schema.estimate import Estimate
+
+DASH = "\u2013"
+MINUS = "\u2212"
+NO_BREAK_SPACE = "\u00a0"
+
+_WHOLE = Decimal(100)
+_AUC = "auc"
+_AUC_DECIMALS = 3
+_LONGEST_INLINE_REASON = 16
+_HIDDEN_CATEGORIES = frozenset(
+    {"Cc", "Cf", "Cs", "Zl", "Zp"}
+)  # controls, bidi and zero-width marks, surrogates, separators
+
+
+def rounded(value: float, decimals: int) -> Decimal:
+    """The rounding of all formats: half away from zero in decimal, past the noise of binary fractions.
+
+    >>> rounded(0.63635 * 100, 2)
+    Decimal('63.64')
+    """
+    return Decimal(f"{value:.10f}").quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+
+
+def percent(share: float, decimals: int = 2) -> str:
+    """A rate as a percentage without its sign: 0.63635 is ``"63.64"``.
+
+    What is not exactly 0 or 1 is never printed as if it were: ``"<0.01"``, ``">99.99"``.
+    """
+    figure, step = rounded(100 * share, decimals), Decimal(1).scaleb(-decimals)
+    if 0 < share < 1 and figure == 0:
+        return f"<{step}"
+    if 0 < share < 1 and figure == _WHOLE:
+        return f">{_WHOLE - step}"
+    return f"{MINUS if figure < 0 else ''}{abs(figure)}"
+
+
+def number(metric: str, value: float) -> str:
+    """A value of this metric: rates as percentages with two decimals, the AUC as it is with three."""
+    return str(rounded(value, _AUC_DECIMALS)) if metric == _AUC else percent(value)
+
+
+def point(metric: str, estimate: Estimate | None) -> str:
+    """The value alone: a dash where it is undefined, nothing where the metric does not apply."""
+    if estimate is None:
+        return ""
+    return DASH if estimate.value is None else number(metric, estimate.value)
+
+
+def interval(metric: str, estimate: Estimate | None) -> str:
+    """The interval alone: its ends with a dash between, or "to" where one is negative; nothing without an interval."""
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return ""
+    between = f"{NO_BREAK_SPACE}to{NO_BREAK_SPACE}" if estimate.low < 0 else DASH
+    return f"{_plain(metric, estimate.low)}{between}{_plain(metric, estimate.high)}"
+
+
+def with_interval(metric: str, estimate: Estimate | None) -> str:
+    """The value with its interval, ``"69.92 (69.33-70.51)"``, or why there is none, ``"not estimable (0 members)"``."""
+    if estimate is None:
+        return ""
+    if estimate.value is None:
+        return not_estimable(estimate.reason or "")
+    value = number(metric, estimate.value)
+    return value if estimate.low is None else f"{value}{NO_BREAK_SPACE}({interval(metric, estimate)})"
+
+
+def not_estimable(reason: str) -> str:
+    """What stands in place of an undefined number; a short reason is kept on one line."""
+    kept = reason if len(reason) > _LONGEST_INLINE_REASON else reason.replace(" ", NO_BREAK_SPACE)
+    return f"not estimable ({kept})"
+
+
+def mean_sd(numbers: MeanSd | None) -> str:
+    """Mean and standard deviation of rates, ``"61.70 ± 6.55"``; a dash for none."""
+    if numbers is None:
+        return DASH
+    return f"{percent(numbers.mean)}{NO_BREAK_SPACE}±{NO_BREAK_SPACE}{rounded(100 * numbers.sd, 2)}"
+
+
+def count(n: int) -> str:
+    """A number of things: ``"50,000"``."""
+    return f"{n:,}"
+
+
+def counted(n: int, noun: str) -> str:
+    """A number with its noun: ``"1 member"``, ``"12 classes"``."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count(n)} {noun if n == 1 else plural}"
+
+
+def ratio(n_members: int, n_non_members: int) -> str:
+    """Members to non-members in the smallest form, to two digits: ``"5:1"``, ``"1:2.5"``, ``"120:1"``."""
+    if not n_members or not n_non_members:
+        return f"{count(n_members)}:{count(n_non_members)}"
+    if n_members >= n_non_members:
+        return f"{_factor(n_members / n_non_members)}:1"
+    return f"1:{_factor(n_non_members / n_members)}"
+
+
+def _factor(quotient: float) -> str:
+    return count(round(quotient)) if quotient >= 10 else f"{quotient:.2g}"
+
+
+def visible(text: str) -> str:
+    """Text in which nothing hides: control, bidirectional and zero-width characters appear as escapes."""
+    return "".join(_escaped(char) if unicodedata.category(char) in _HIDDEN_CATEGORIES else char for char in text)
+
+
+def shortened(text: str, limit: int) -> str:
+    """At most `limit` characters of a text, the last one an ellipsis where something is missing."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _plain(metric: str, bound: float) -> str:
+    """A bound, which claims nothing by being 0 or 1."""
+    figure = rounded(bound, _AUC_DECIMALS) if metric == _AUC else rounded(100 * bound, 2)
+    return f"{MINUS if figure < 0 else ''}{abs(figure)}"
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")

@@ -1,0 +1,93 @@
+"""The report as plain values, in the order in which it is read: what every format draws in its own way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mi_audit.reports import _attack_tables, _facts, _format, _lookup, _paper_tables, _sweep_tables, _target_tables
+from mi_audit.reports._sentence import sentence
+from mi_audit.reports._table import Table
+from mi_audit.schema.audit import Audit
+from mi_audit.schema.finding import Finding
+
+_LONGEST_TITLE = 200
+_SEVERITIES = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One audit as its reader sees it.
+
+    Attributes:
+        heading: mi-audit and the version that evaluated it, where that is known.
+        title: what was audited.
+        facts: (label, text) lines: target, data, protocol.
+        sentence: what it means.
+        tables: in the order of reading.
+        findings: the most severe first.
+        provenance: (label, text) lines: digests, preprocessing, seeds, versions.
+    """
+
+    heading: str
+    title: str
+    facts: _facts.Facts
+    sentence: str
+    tables: tuple[Table, ...]
+    findings: tuple[Finding, ...]
+    provenance: _facts.Facts
+
+
+@dataclass(frozen=True)
+class Document:
+    """All audits of a report.
+
+    Attributes:
+        comparison: one row per audit, where there are several.
+        pages: one per audit, in order.
+        paper: Tables 1 to 4 over the audits under the founding paper's protocol; empty without any.
+        legend: what the numbers are and are not.
+    """
+
+    comparison: Table | None
+    pages: tuple[Page, ...]
+    paper: tuple[Table, ...]
+    legend: tuple[str, ...]
+
+
+def document(audits: Sequence[Audit], n_classes: int) -> Document:
+    """The report of these audits.
+
+    Args:
+        audits: in the order of the report.
+        n_classes: how many of the most leaking classes to show, where rows per class exist.
+    """
+    titles = [audit.title for audit in audits]
+    if len(audits) > 1:
+        titles = [f"{number}. {title}" for number, title in enumerate(titles, start=1)]
+    return Document(
+        comparison=_target_tables.comparison(audits) if len(audits) > 1 else None,
+        pages=tuple(_page(audit, titles[i], n_classes) for i, audit in enumerate(audits)),
+        paper=_paper_tables.tables([audit for audit in audits if audit.protocol == "paper"]),
+        legend=_facts.legend(audits),
+    )
+
+
+def _page(audit: Audit, title: str, n_classes: int) -> Page:
+    tables = (
+        _target_tables.accuracy(audit),
+        _target_tables.confidence(audit),
+        _attack_tables.attacks(audit),
+        _attack_tables.subsets(audit),
+        _attack_tables.classes(audit, n_classes),
+        _sweep_tables.exact(audit),
+        _sweep_tables.resampled(audit),
+        _sweep_tables.limits(audit),
+    )
+    return Page(
+        heading=f"mi-audit {_lookup.provenance_text(audit, 'evaluate', 'versions', 'mi-audit')}".strip(),
+        title=_format.shortened(title or "untitled", _LONGEST_TITLE),
+        facts=_facts.header(audit),
+        sentence=sentence(audit),
+        tables=tuple(table for table in tables if table is not None and table.rows),
+        findings=tuple(sorted(audit.findings, key=lambda finding: _SEVERITIES.index(finding.severity))),
+        provenance=_facts.provenance(audit),
+    )

@@ -1,0 +1,74 @@
+"""One JSON document for programs, with every number in full precision."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mi_audit.reports import _lookup
+from mi_audit.reports.interface import Report
+from mi_audit.schema.audit import Audit
+
+SCHEMA_VERSION = 1
+
+_ALIASES = {"false_alarm_rate": "fpr"}
+
+
+@dataclass(frozen=True)
+class Json(Report):
+    """One JSON document, ``{"schema_version": 1, "audits": [...]}``, whether there is one audit or there are several.
+
+    The file ``audit.schema.json`` beside this module (JSON Schema, draft 2020-12) says what every property means. The
+    document holds what the record holds, under the record's names, without its per-sample part.
+    """
+
+    def render(self, audits: Sequence[Audit], *, width: int = 80, color: bool = False) -> str:  # noqa: ARG002 - no terminal's
+        """The document, in ASCII, indented."""
+        content = {"schema_version": SCHEMA_VERSION, "audits": [_audit(audit) for audit in audits]}
+        return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def _audit(audit: Audit) -> dict[str, Any]:
+    """The record without its arrays; metrics nested by their first dot, free mappings in the order of their keys."""
+    content = audit.header()
+    for row, own in zip(content["rows"], audit.rows, strict=True):
+        row["class_name"] = None if own.image_class is None else _lookup.class_name(audit, own.image_class)
+        _nest(row, "metrics", "naive", "zero_r")
+    for row in content["class_averages"]:
+        _nest(row, "metrics", "n_classes_undefined")
+    for row in content["sweep"]:
+        _nest(row, "exact", "resampled")
+    for attack in content["attacks"]:
+        attack["options"] = _plain(attack["options"])
+    content["provenance"] = _plain(content["provenance"])
+    return content
+
+
+def _nest(row: dict[str, Any], *names: str) -> None:
+    for name in names:
+        row[name] = _nested(row[name])
+
+
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """``{"precision.member": x}`` as ``{"precision": {"member": x}}``; the false alarm rate under both its names."""
+    nested: dict[str, Any] = {}
+    for name in sorted(flat):
+        outer, dot, inner = name.partition(".")
+        if dot:
+            nested.setdefault(outer, {})[inner] = flat[name]
+        else:
+            nested[outer] = flat[name]
+            if outer in _ALIASES:
+                nested[_ALIASES[outer]] = flat[name]
+    return nested
+
+
+def _plain(value: Any) -> Any:
+    """A free JSON value in the order of its keys; what JSON cannot say (infinity, NaN) as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value - value != 0:
+        return str(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,0 +1,94 @@
+"""Tables for documents, model cards and pull requests."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mi_audit.reports import _format
+from mi_audit.reports._facts import Facts
+from mi_audit.reports._table import Row, Table
+from mi_audit.reports._tables import Page, document
+from mi_audit.reports.interface import Report
+from mi_audit.schema.audit import Audit
+from mi_audit.schema.finding import Finding
+
+# What Markdown, its tables, or the HTML inside it would take for more than text. A dot and a colon are escaped where a
+# bare address would become a link.
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~$]|(?<=www)\.|:(?=//)", re.IGNORECASE)
+_BLOCK = re.compile(r"^(\d*)([-+=.)])")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+
+
+@dataclass(frozen=True)
+class Markdown(Report):
+    """Markdown with pipe tables, as GitHub and most others draw it.
+
+    Attributes:
+        classes: how many of the most leaking classes to show, where the audit has rows per class.
+    """
+
+    classes: int = 10
+
+    def render(self, audits: Sequence[Audit], *, width: int = 80, color: bool = False) -> str:  # noqa: ARG002 - no terminal's
+        """The report with a heading per audit and per table."""
+        shown = document(audits, self.classes)
+        parts = [_table(shown.comparison)] if shown.comparison is not None else []
+        parts += [block for page in shown.pages for block in _page(page)]
+        parts += [_table(table) for table in shown.paper]
+        parts.append("## What the numbers are\n\n" + "\n".join(f"- {escaped(item)}" for item in shown.legend))
+        return "\n\n".join(parts) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    seen = _format.visible(text).replace(_format.NO_BREAK_SPACE, " ")
+    return re.sub("[&<>]", lambda found: _ENTITIES[found[0]], _SPECIAL.sub(_backslashed, seen))
+
+
+def _backslashed(found: re.Match[str]) -> str:
+    return found[0] if found[0] in "<>" else f"\\{found[0]}"
+
+
+def _page(page: Page) -> Iterator[str]:
+    yield f"# {escaped(page.heading)}: {escaped(page.title)}"
+    yield f"**{escaped(page.sentence)}**"
+    if page.facts:
+        yield _facts(page.facts)
+    for table in page.tables:
+        yield _table(table)
+    if page.findings:
+        yield "## Findings\n\n" + "\n".join(_finding(finding) for finding in page.findings)
+    if page.provenance:
+        yield "## Where the numbers come from (digests: SHA-256)\n\n" + _facts(page.provenance)
+
+
+def _facts(facts: Facts) -> str:
+    return "\n".join(f"- {escaped(label)}: {escaped(text)}" for label, text in facts)
+
+
+def _finding(finding: Finding) -> str:
+    return f"- **{finding.severity}** {escaped(finding.message)} ({escaped(finding.slug)})"
+
+
+def _table(table: Table) -> str:
+    lines = [
+        _line([escaped(column.name) for column in table.columns]),
+        _line([":---" if column.is_text else "---:" for column in table.columns]),
+        *(_line(_cells(row)) for row in table.rows),
+    ]
+    notes = "".join(f"\n\n{_paragraph(note)}" for note in table.notes)
+    return f"## {escaped(table.title)}\n\n" + "\n".join(lines) + notes
+
+
+def _paragraph(text: str) -> str:
+    """Text at the start of a line, where it must not become a list or a heading."""
+    return _BLOCK.sub(r"\1\\\2", escaped(text).lstrip())
+
+
+def _cells(row: Row) -> list[str]:
+    cells = [escaped(cell).strip() for cell in row.cells]
+    return [f"**{cell}**" if cell and row.is_marked else cell for cell in cells]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,128 @@
+"""The feature cache: what an adversary observes of one target model on one data set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Self, get_args
+
+import numpy as np
+
+from mi_audit.schema import _json
+from mi_audit.schema.arrays import Array, all_finite, checked
+from mi_audit.schema.finding import Finding
+
+OutputsKind = Literal["logits", "probabilities", "labels"]
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """One target x one data set, a row per sample.
+
+    Attributes:
+        outputs: (n_samples, n_classes) float32, logits; for a black box its probabilities as given; (n_samples, 0) for
+            labels.
+        outputs_kind: what `outputs` are.
+        is_member: (n_samples,) bool.
+        is_audited: (n_samples,) bool, false for samples that left the audit (exact duplicates across the two sides).
+        label, predicted: (n_samples,) int64, the true class and the target's class.
+        sample_id: (n_samples,) strings, stable and unique: ``"train/123"``.
+        class_names: n_classes strings.
+        features: {name: (n_samples, n_columns) float32}, NaN where extraction failed.
+        columns: {name of a feature: names of its columns}.
+        provenance: what made it: target, preprocessing, data set, options, versions, key.
+        findings: doubts raised while extracting.
+
+    Raises:
+        ValueError: shapes, types or ranges that make no cache; outputs that are not finite; ids that are not unique.
+    """
+
+    kind: ClassVar[str] = "features"
+
+    outputs: Array
+    outputs_kind: OutputsKind
+    is_member: Array
+    is_audited: Array
+    label: Array
+    predicted: Array
+    sample_id: Array
+    class_names: tuple[str, ...]
+    provenance: dict[str, Any]
+    features: dict[str, Array] = field(default_factory=dict)
+    columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        n = len(self.is_member)
+        if self.outputs_kind not in get_args(OutputsKind):
+            raise ValueError(f"expected outputs_kind to be one of {get_args(OutputsKind)}, got {self.outputs_kind!r}")
+        n_columns = 0 if self.outputs_kind == "labels" else self.n_classes
+        self._check("outputs", (n, n_columns), "f")
+        self._check("is_member", (n,), "b")
+        self._check("is_audited", (n,), "b")
+        self._check("label", (n,), "i")
+        self._check("predicted", (n,), "i")
+        self._check("sample_id", (n,), "U")
+        self._check_classes("label")
+        self._check_classes("predicted")
+        self._check_features(n)
+        if len(set(self.sample_id.tolist())) != n:
+            raise ValueError("expected every sample_id to be unique, got duplicates")
+        if not all_finite(self.outputs):
+            raise ValueError("expected finite outputs, got NaN or infinity")
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes the target tells apart."""
+        return len(self.class_names)
+
+    @property
+    def is_correct(self) -> Array:
+        """(n_samples,) bool: whether the target is right."""
+        return np.asarray(self.label == self.predicted)
+
+    def header(self) -> dict[str, Any]:
+        """Everything that is not an array, as JSON values."""
+        return {
+            "outputs_kind": self.outputs_kind,
+            "class_names": list(self.class_names),
+            "columns": _json.encode(self.columns),
+            "provenance": self.provenance,
+            "findings": _json.encode(self.findings),
+        }
+
+    def arrays(self) -> dict[str, Array]:
+        """The arrays by name; features as ``features/<name>``."""
+        names = ("outputs", "is_member", "is_audited", "label", "predicted", "sample_id")
+        own = {name: getattr(self, name) for name in names}
+        return own | {f"features/{name}": values for name, values in self.features.items()}
+
+    @classmethod
+    def from_parts(cls, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Self:
+        """The cache that these parts make."""
+        own = {name: values for name, values in arrays.items() if not name.startswith("features/")}
+        features = {name.removeprefix("features/"): values for name, values in arrays.items() if name not in own}
+        return cls(
+            outputs_kind=header["outputs_kind"],
+            class_names=_json.decode(tuple[str, ...], header["class_names"], "class_names"),
+            columns=_json.decode(dict[str, tuple[str, ...]], header["columns"], "columns"),
+            provenance=_json.decode(dict[str, Any], header["provenance"], "provenance"),
+            findings=_json.decode(tuple[Finding, ...], header["findings"], "findings"),
+            features=features,
+            **own,
+        )
+
+    def _check(self, name: str, shape: tuple[int | None, ...], kinds: str) -> None:
+        object.__setattr__(self, name, checked(name, getattr(self, name), shape, kinds))
+
+    def _check_classes(self, name: str) -> None:
+        classes = getattr(self, name)
+        if len(classes) and not (classes.min() >= 0 and classes.max() < self.n_classes):
+            raise ValueError(f"expected {name} from 0 to {self.n_classes - 1}, got {classes.min()} to {classes.max()}")
+
+    def _check_features(self, n: int) -> None:
+        if set(self.features) != set(self.columns):
+            raise ValueError(f"expected columns for {sorted(self.features)}, got {sorted(self.columns)}")
+        views = {
+            name: checked(f"features/{name}", values, (n, len(self.columns[name])), "f")
+            for name, values in self.features.items()
+        }
+        object.__setattr__(self, "features", views)

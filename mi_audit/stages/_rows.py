@@ -1,0 +1,169 @@
+"""The rows of an audit: one function per kind of row."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mi_audit.metrics import balancedness, subsets
+from mi_audit.metrics.balancedness import Ratio
+from mi_audit.metrics.decisions import Decisions
+from mi_audit.metrics.intervals import clopper_pearson, newcombe
+from mi_audit.metrics.table import METRICS, measure
+from mi_audit.schema.audit import AccuracyRow, AttackRow, ClassAverageRow, MeanSd, Samples, Subset, SweepRow
+from mi_audit.schema.estimate import Estimate
+from mi_audit.schema.feature_cache import FeatureCache
+from mi_audit.schema.trained_attacks import TrainedAttack, TrainedAttacks
+
+BASELINE_METRICS = ("accuracy", "balanced_accuracy", "false_alarm_rate", "recall.member", "precision.member", "auc")
+NAIVE, ZERO_R = "naive", "zero-r"
+N_RESAMPLES = 1000
+RESAMPLING_SEED = 0
+
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+Baselines = tuple[dict[str, Estimate], dict[str, Estimate]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Some samples of a feature cache, as a row of the audit names them.
+
+    Attributes:
+        samples: ``"full"``, ``"audited"`` or ``"held-out"``.
+        subset: by correctness.
+        image_class: position of the one class, or ``None`` for all.
+        mask: (n_samples,) bool.
+    """
+
+    samples: Samples
+    subset: Subset
+    image_class: int | None
+    mask: BoolArray
+
+
+def baselines(cache: FeatureCache, selection: Selection) -> Baselines:
+    """The naive attack's and ZeroR's numbers on the same samples."""
+    is_member, is_correct = cache.is_member[selection.mask], cache.is_correct[selection.mask]
+    both = measure(is_correct.astype(np.float64), 0.5, is_member), measure(np.ones(len(is_member)), 0.5, is_member)
+    naive, zero_r = ({name: numbers[name] for name in BASELINE_METRICS} for numbers in both)
+    return naive, zero_r
+
+
+def attack_row(
+    attack: TrainedAttack, selection: Selection, score: FloatArray, is_member: BoolArray, baselines: Baselines
+) -> AttackRow:
+    """Every metric of one attack on one selection of samples; samples without a score are left out.
+
+    Args:
+        attack: whose threshold decides.
+        selection: which samples.
+        score: (n_samples,) float64 of the whole cache.
+        is_member: (n_samples,) bool of the whole cache.
+        baselines: from `baselines`, on the same selection.
+    """
+    mask = selection.mask & ~np.isnan(score)
+    n_members, n_non_members = int(is_member[mask].sum()), int((~is_member[mask]).sum())
+    return AttackRow(
+        attack=attack.label,
+        samples=selection.samples,
+        subset=selection.subset,
+        image_class=selection.image_class,
+        n_members=n_members,
+        n_non_members=n_non_members,
+        metrics=measure(score[mask], attack.threshold, is_member[mask]),
+        naive=baselines[0],
+        zero_r=baselines[1],
+    )
+
+
+def accuracy_row(cache: FeatureCache, selection: Selection) -> AccuracyRow:
+    """The target's accuracy on both sides of a selection, with Clopper-Pearson intervals; the gap with Newcombe's."""
+    sides = [cache.is_correct[selection.mask & side] for side in (cache.is_member, ~cache.is_member)]
+    (k1, n1), (k2, n2) = ((int(side.sum()), len(side)) for side in sides)
+    member, non_member = _accuracy(k1, n1, "0 members"), _accuracy(k2, n2, "0 non-members")
+    if n1 and n2:
+        low, high = newcombe(k1, n1, k2, n2)
+        gap = Estimate(k1 / n1 - k2 / n2, low, high)
+    else:
+        gap = Estimate.undefined(member.reason or non_member.reason or "0 samples")
+    return AccuracyRow(selection.samples, n1, n2, member, non_member, gap)
+
+
+def class_averages(rows: Sequence[AttackRow]) -> Iterator[ClassAverageRow]:
+    """Mean and SD over classes for every attack and subset that has rows per class."""
+    cells: dict[tuple[str, Subset], list[AttackRow]] = {}
+    for row in rows:
+        if row.image_class is not None:
+            cells.setdefault((row.attack, row.subset), []).append(row)
+    for (attack, subset), per_class in cells.items():
+        means, undefined = {}, {}
+        for metric in METRICS:
+            values = [row.metrics[metric.name].value for row in per_class]
+            defined = np.array([value for value in values if value is not None])
+            undefined[metric.name] = len(values) - len(defined)
+            if len(defined):
+                means[metric.name] = MeanSd(float(defined.mean()), float(defined.std()), len(defined))
+        yield ClassAverageRow(attack, subset, means, undefined)
+
+
+def sweep(
+    trained: TrainedAttacks,
+    scores: Mapping[str, FloatArray],
+    is_member: BoolArray,
+    is_held_out: BoolArray,
+    ratios: Sequence[Ratio],
+) -> Iterator[SweepRow]:
+    """The selected attack, the naive one and ZeroR at every ratio, on held-out samples."""
+    attacks = {attack.label: attack for attack in trained.attacks}
+    labels = dict.fromkeys([trained.selected, *([NAIVE] if NAIVE in attacks else [])])
+    for ratio in ratios:
+        for label in labels:
+            chosen = is_held_out & ~np.isnan(scores[label])
+            decisions = Decisions.of(scores[label][chosen], attacks[label].threshold, is_member[chosen])
+            yield _sweep_row(label, ratio, decisions)
+        yield SweepRow(ZERO_R, ratio.label, ratio.prior, balancedness.zero_r(ratio.prior), {}, 0, 0)
+
+
+def check_identities(
+    cache: FeatureCache, attacks: Sequence[TrainedAttack], scores: Mapping[str, FloatArray], is_held_out: BoolArray
+) -> None:
+    """Subset counts and rates recombine to the whole, and naive balanced accuracy is 1/2 + gap/2, for every attack.
+
+    Raises:
+        RuntimeError: they do not, which is a bug of ours.
+    """
+    for attack in attacks:
+        score = scores[attack.label]
+        chosen = is_held_out & ~np.isnan(score)
+        is_member, is_correct = cache.is_member[chosen], cache.is_correct[chosen]
+        parts: dict[str, Decisions] = {}
+        for subset in subsets.SUBSETS:
+            mask = subsets.subset_mask(subset, is_correct)
+            parts[subset] = Decisions.of(score[chosen][mask], attack.threshold, is_member[mask])
+        naive = Decisions.of(is_correct.astype(np.float64), 0.5, is_member)
+        sides = [is_correct[side] for side in (is_member, ~is_member)]
+        subsets.check_identities(parts, naive, *(float(side.mean()) if len(side) else None for side in sides))
+
+
+def _sweep_row(label: str, ratio: Ratio, decisions: Decisions) -> SweepRow:
+    if decisions.missing_side:
+        undefined = Estimate.undefined(decisions.missing_side)
+        return SweepRow(label, ratio.label, ratio.prior, dict.fromkeys(balancedness.SWEEP_METRICS, undefined), {}, 0, 0)
+    recall, false_alarm_rate = decisions.tp / decisions.n_members, decisions.fp / decisions.n_non_members
+    exact = balancedness.at_ratio(recall, false_alarm_rate, ratio.prior)
+    drawn = balancedness.resampled(decisions, ratio.prior, N_RESAMPLES, np.random.default_rng(RESAMPLING_SEED))
+    spreads = {
+        name: MeanSd(spread.mean, spread.sd, spread.n_defined)
+        for name, spread in drawn.spreads.items()
+        if spread.mean is not None and spread.sd is not None
+    }
+    return SweepRow(label, ratio.label, ratio.prior, exact, spreads, drawn.n_members, drawn.n_non_members)
+
+
+def _accuracy(n_correct: int, n: int, reason: str) -> Estimate:
+    if n == 0:
+        return Estimate.undefined(reason)
+    low, high = clopper_pearson(n_correct, n)
+    return Estimate(n_correct / n, low, high)

@@ -1,0 +1,46 @@
+"""From the specs that a user types to an opened data set and an opened target model."""
+
+from pathlib import Path
+
+from mi_audit import plugins
+from mi_audit.datasets.interface import MembershipData
+from mi_audit.errors import DataSetError, UsageError
+from mi_audit.target_model import TargetModel
+from mi_audit.targets.interface import TargetRequest
+
+
+def open_data(spec: str, data_dir: Path | None, *, download: bool) -> MembershipData:
+    """The data set that ``--data`` names: ``NAME``, ``NAME:PATH``, or the path of an ``.npz`` or of a folder."""
+    name, location = _split_data_spec(spec)
+    source = plugins.load("datasets", name)
+    data: MembershipData = source.open(location, data_dir, download=download)
+    return data
+
+
+def open_target(spec: str, request: TargetRequest) -> TargetModel:
+    """The target model that ``--model`` names: ``SOURCE:NAME`` or the path of a checkpoint."""
+    prefix, colon, rest = spec.partition(":")
+    if colon and prefix in plugins.names("targets"):
+        if not rest:
+            raise UsageError(f"expected a name after {spec!r}", tip=f"for example --model {prefix}:resnet18")
+        target: TargetModel = plugins.load("targets", prefix).open(rest, request)
+    else:
+        target = plugins.load("targets", "file").open(spec, request)
+    if target.n_classes != request.n_classes:
+        raise DataSetError(
+            f"{spec}: the target tells {target.n_classes} classes apart, the data has {request.n_classes}",
+            tip="give the --data that this model was trained on",
+        )
+    return target
+
+
+def _split_data_spec(spec: str) -> tuple[str, str | None]:
+    name, colon, location = spec.partition(":")
+    known = plugins.names("datasets")
+    if name in known:
+        return name, location if colon else None
+    if spec.endswith(".npz"):
+        return "arrays", spec
+    if Path(spec).is_dir():
+        return "folder", spec
+    raise UsageError(f"unknown data set {spec!r}", tip=plugins.did_you_mean(name, known))

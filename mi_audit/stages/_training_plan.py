@@ -1,0 +1,168 @@
+"""What ``train-attack`` is going to do: every default filled in, attacks and settings drawn up."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from mi_audit import plugins
+from mi_audit.attacks.interface import Attack
+from mi_audit.errors import UsageError
+from mi_audit.schema.trained_attacks import Protocol, View
+from mi_audit.stages._balancing import BALANCES, Balance
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What the user chose for this stage; ``None`` takes what the protocol says.
+
+    Attributes:
+        attacks: names, or ``NAME:VALUE`` for attacks that come in several forms.
+        per_class: one attack per true class.
+        known_fraction: share of every class x membership cell whose membership the attack is told.
+        balance: how members and non-members get the same say.
+        search: how many settings to compare by cross-validation, 0 for the defaults only, ``"full"`` for the founding
+            paper's.
+        protocol: where the defaults come from.
+        settings: ``NAME.OPTION=VALUE``.
+        seed: of the split, of resampling, of fitting.
+    """
+
+    attacks: tuple[str, ...] = ()
+    per_class: bool | None = None
+    known_fraction: float | None = None
+    balance: str | None = None
+    search: int | Literal["full"] | None = None
+    protocol: str = "audit"
+    settings: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The options with every default filled in."""
+
+    attacks: tuple[str, ...]
+    per_class: bool
+    known_fraction: float
+    balance: Balance
+    search: int | Literal["full"]
+    view: View
+    n_folds: int
+    protocol: Protocol
+    seed: int
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+PLANS = {
+    "audit": Plan(
+        attacks=("naive", "threshold", "logistic-regression", "random-forest", "xgboost", "mlp"),
+        per_class=False,
+        known_fraction=0.5,
+        balance="weights",
+        search=0,
+        view="summary",
+        n_folds=3,
+        protocol="audit",
+        seed=0,
+    ),
+    "paper": Plan(
+        attacks=("naive", "mlp", "random-forest", "xgboost"),
+        per_class=True,
+        known_fraction=0.8,
+        balance="oversample",
+        search=5,
+        view="confidences",
+        n_folds=2,
+        protocol="paper",
+        seed=0,
+    ),
+}
+
+
+def planned(options: TrainOptions) -> Plan:
+    """The options with the protocol's defaults filled in.
+
+    Raises:
+        UsageError: an unknown protocol, attack or way of balancing, or a number out of range.
+    """
+    if options.protocol not in PLANS:
+        raise UsageError(f"unknown protocol {options.protocol!r}", tip=plugins.did_you_mean(options.protocol, PLANS))
+    given = {name: value for name, value in asdict(options).items() if value is not None and name != "settings"}
+    chosen = replace(PLANS[options.protocol], **given | {"attacks": options.attacks or PLANS[options.protocol].attacks})
+    if chosen.balance not in BALANCES:
+        tip = plugins.did_you_mean(chosen.balance, BALANCES)
+        raise UsageError(f"unknown way of balancing {chosen.balance!r}", tip=tip)
+    if not 0 < chosen.known_fraction < 1:
+        tip = "for example --known-fraction 0.5"
+        raise UsageError(f"expected --known-fraction between 0 and 1, got {chosen.known_fraction}", tip=tip)
+    if chosen.search != "full" and chosen.search < 0:
+        raise UsageError(f"expected --search of at least 0, got {chosen.search}", tip="0 compares nothing")
+    return replace(chosen, settings=_settings(options.settings))
+
+
+def attacks_of(chosen: Plan) -> dict[str, Attack]:
+    """The attacks by label, options set: defaults, the protocol's, the user's."""
+    attacks: dict[str, Attack] = {}
+    for text in chosen.attacks:
+        name, _, value = text.partition(":")
+        cls: type[Attack] = plugins.plugin_class("attacks", name)
+        if value and cls.argument is None:
+            raise UsageError(f"{name!r} comes in one form only, got {text!r}", tip=f"--attack {name}")
+        options = _fixed_by_the_paper(cls) if chosen.protocol == "paper" else {}
+        options |= chosen.settings.get(name, {})
+        for form in [value] if value or cls.argument is None else cls.arguments:
+            label = f"{name}:{form}" if form else name
+            own = {str(cls.argument): form} if form else {}
+            attacks[label] = plugins.load("attacks", name, options | own)
+    unused = set(chosen.settings) - {label.partition(":")[0] for label in attacks}
+    if unused:
+        name = min(unused)
+        raise UsageError(f"--set {name}. ... is for an attack that does not run", tip=f"add --attack {name}")
+    return attacks
+
+
+def _settings(texts: Sequence[str]) -> dict[str, dict[str, str]]:
+    settings: dict[str, dict[str, str]] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        name, dot, option = key.partition(".")
+        if not (name and dot and option and equals):
+            raise UsageError(
+                f"expected --set NAME.OPTION=VALUE, got {text!r}", tip="for example --set xgboost.max_depth=6"
+            )
+        settings.setdefault(name, {})[option] = value
+    return settings
+
+
+def _fixed_by_the_paper(cls: type[Attack]) -> dict[str, object]:
+    return {option: values[0] for option, values in cls.paper_search_space.items() if len(values) == 1}
+
+
+def draws_of(attack: Attack, chosen: Plan, rng: np.random.Generator) -> list[Attack]:
+    """The settings to compare: the given one first, then random draws from the search space without repeats."""
+    space = _space(attack, chosen)
+    wanted = attack.paper_draws if chosen.search == "full" else chosen.search
+    fixed = chosen.settings.get(_name(attack), {})
+    free = {option: values for option, values in space.items() if option not in fixed}
+    draws = [attack]
+    for _ in range(20 * wanted):
+        if len(draws) > wanted or not free:
+            break
+        drawn = replace(
+            cast("Any", attack), **{option: values[int(rng.integers(len(values)))] for option, values in free.items()}
+        )
+        if drawn not in draws:
+            draws.append(drawn)
+    return draws
+
+
+def _space(attack: Attack, chosen: Plan) -> Mapping[str, Sequence[Any]]:
+    if chosen.search == "full":
+        return attack.full_search_space or attack.paper_search_space or attack.search_space
+    return attack.paper_search_space if chosen.protocol == "paper" else attack.search_space
+
+
+def _name(attack: Attack) -> str:
+    return type(attack).__module__.rpartition(".")[2].replace("_", "-")

@@ -1,0 +1,102 @@
+"""``extract``, ``train-attack`` and ``evaluate`` in a row, with the files of the first two kept and found again."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import cast
+
+from mi_audit import store
+from mi_audit.errors import ContainerError, InputError, OutputError
+from mi_audit.schema.audit import Audit
+from mi_audit.schema.feature_cache import FeatureCache
+from mi_audit.schema.trained_attacks import TrainedAttacks
+from mi_audit.stages import extract
+from mi_audit.stages._provenance import versions
+from mi_audit.stages._training_plan import TrainOptions
+from mi_audit.stages.evaluate import EvaluateOptions, evaluate
+from mi_audit.stages.extract import ExtractOptions
+from mi_audit.stages.progress import Progress, Silence
+from mi_audit.stages.train_attack import train_attacks
+
+CACHE_DIR = Path(".mi-audit")
+
+
+def audit(
+    extract_options: ExtractOptions,
+    train_options: TrainOptions,
+    evaluate_options: EvaluateOptions,
+    cache_dir: Path = CACHE_DIR,
+    progress: Progress | None = None,
+) -> Audit:
+    """The audit of one target on one data set; what was made before under the same key is used again.
+
+    Args:
+        extract_options: of the stage ``extract``.
+        train_options: of the stage ``train-attack``.
+        evaluate_options: of the stage ``evaluate``.
+        cache_dir: holds a folder per extraction, made with mode 0700: the caches tell who was a member.
+        progress: told about the work.
+    """
+    progress = progress or Silence()
+    features_path = cached_features(extract_options, cache_dir, progress)
+    cache = cast("FeatureCache", store.read(features_path))
+    trained = _cached_attacks(cache, features_path.parent, train_options, progress)
+    return evaluate(cache, trained, evaluate_options, progress)
+
+
+def cached_features(options: ExtractOptions, cache_dir: Path, progress: Progress) -> Path:
+    """The feature cache of this target on these samples: found, or extracted now."""
+    extraction = extract.prepare(options)
+    folder = cache_dir / extraction.key[:16]
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        cache_dir.chmod(0o700)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot make this folder ({error.strerror})", tip="choose --cache-dir") from error
+    path = folder / "features.npz"
+    if _is_whole(path, "features", extraction.key):
+        progress.say(f"using {path}")
+        return path
+    extract_to(extraction, path, progress)
+    return path
+
+
+def extract_to(extraction: extract.Extraction, path: Path, progress: Progress) -> FeatureCache:
+    """Extract to a file, by way of ``PATH.part/``, from which an interrupted extraction goes on.
+
+    Returns:
+        the cache as it was written.
+    """
+    with extract.journal(extraction, path.with_name(path.name + ".part")) as rows:
+        try:
+            cache = extract.run(extraction, rows, progress)
+        except InputError:
+            rows.remove()  # there is nothing to go on from: other weights or other data have another key
+            raise
+        store.write(path, cache)
+    rows.remove()
+    return cache
+
+
+def _cached_attacks(cache: FeatureCache, folder: Path, options: TrainOptions, progress: Progress) -> TrainedAttacks:
+    identity = json.dumps({"options": asdict(options), "versions": versions()}, sort_keys=True)
+    path = folder / f"attack-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.npz"
+    if _is_whole(path, "attacks", cache.provenance["key"]):
+        progress.say(f"using {path}")
+        return cast("TrainedAttacks", store.read(path))
+    trained = train_attacks(cache, options, progress)
+    store.write(path, trained)
+    return trained
+
+
+def _is_whole(path: Path, kind: str, key: str) -> bool:
+    """Whether the file is there, undamaged, and was made for this extraction."""
+    if not path.exists():
+        return False
+    try:
+        record = store.read(path)
+    except ContainerError:
+        return False
+    provenance = record.provenance
+    return record.kind == kind and key in (provenance.get("key"), provenance.get("features_key"))

@@ -1,0 +1,212 @@
+"""The stage ``evaluate``: trained attacks score the held-out samples, and the audit is computed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mi_audit.attacks._per_class import FittedPerClass
+from mi_audit.attacks.interface import Attack, FittedAttack, observe
+from mi_audit.errors import MismatchError
+from mi_audit.gate.limits import Limit, check
+from mi_audit.metrics import confidence
+from mi_audit.metrics.balancedness import Ratio
+from mi_audit.metrics.subsets import SUBSETS, subset_mask
+from mi_audit.plugins import plugin_class
+from mi_audit.schema.arrays import Array, digest
+from mi_audit.schema.audit import AccuracyRow, AttackRow, Audit, ConfidenceRow, MeanSd, SampleScores
+from mi_audit.schema.feature_cache import FeatureCache
+from mi_audit.schema.finding import Finding
+from mi_audit.schema.trained_attacks import TrainedAttack, TrainedAttacks
+from mi_audit.stages import _rows
+from mi_audit.stages._provenance import versions
+from mi_audit.stages._rows import Selection
+from mi_audit.stages.progress import Progress, Silence
+
+BLOCK_ROWS = 65536
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What the user chose for this stage.
+
+    Attributes:
+        ratios: members : non-members of the balancedness sweep.
+        by_class: add rows per class; the protocol ``paper`` always does.
+        fail_above: limits, ``[ATTACK/SUBSET/]METRIC=X``.
+        aggregate_only: leave the per-sample arrays out.
+    """
+
+    ratios: tuple[str, ...] = ("5:1", "1:1", "1:5")
+    by_class: bool = False
+    fail_above: tuple[str, ...] = ()
+    aggregate_only: bool = False
+
+
+def evaluate(
+    cache: FeatureCache, trained: TrainedAttacks, options: EvaluateOptions, progress: Progress | None = None
+) -> Audit:
+    """Score the held-out samples and compute the audit.
+
+    Raises:
+        MismatchError: the attacks were not trained on this cache, or would have to score a sample they know.
+        UsageError: a ratio or a limit that cannot be read.
+    """
+    progress = progress or Silence()
+    ratios = [Ratio.parse(text) for text in options.ratios]
+    limits = [Limit.parse(text) for text in options.fail_above]
+    is_held_out = _held_out(cache, trained)
+    scores = {}
+    progress.start("scoring", len(trained.attacks))
+    for attack in trained.attacks:
+        scored = np.ones_like(is_held_out) if attack.is_fixed else is_held_out
+        scores[attack.label] = _scores(cache, attack, trained.payloads[attack.label], scored)
+        progress.advance(1)
+    progress.finish()
+    rows = _attack_rows(cache, trained, scores, is_held_out, by_class=options.by_class or trained.protocol == "paper")
+    held_out = {(row.attack, row.subset): row for row in rows if row.samples == "held-out" and row.image_class is None}
+    _rows.check_identities(cache, trained.attacks, scores, is_held_out)
+    return Audit(
+        title=_title(cache),
+        protocol=trained.protocol,
+        attacks=trained.attacks,
+        selected=trained.selected,
+        accuracy=_accuracy_rows(cache, is_held_out),
+        confidence=_confidence_rows(cache),
+        rows=tuple(rows),
+        class_averages=tuple(_rows.class_averages(rows)),
+        sweep=tuple(_rows.sweep(trained, scores, cache.is_member, is_held_out, ratios)),
+        limits=tuple(check(limit, trained.selected, held_out) for limit in limits),
+        findings=cache.findings + trained.findings + _findings(trained.attacks, scores, is_held_out),
+        class_names=cache.class_names,
+        provenance=_provenance(cache, trained, options),
+        samples=None if options.aggregate_only else _samples(cache, scores, is_held_out),
+    )
+
+
+def _held_out(cache: FeatureCache, trained: TrainedAttacks) -> BoolArray:
+    """(n,) bool: audited samples that no attack knows.
+
+    Raises:
+        MismatchError: the attacks belong to another cache.
+    """
+    arrays = cache.arrays()
+    for name, expected in trained.fitted_on.items():
+        if name not in arrays or digest(arrays[name]) != expected:
+            raise MismatchError(
+                f"these attacks were not trained on this feature cache: its {name} differ",
+                tip="run `mi-audit train-attack` on this cache, or evaluate the cache that the attacks were trained on",
+            )
+    is_known = np.isin(cache.sample_id, trained.known_id)
+    if int(is_known.sum()) != len(trained.known_id):
+        raise MismatchError("the attacks know samples that are not in this feature cache")
+    return np.asarray(cache.is_audited & ~is_known)
+
+
+def _scores(cache: FeatureCache, attack: TrainedAttack, payload: Array, scored: BoolArray) -> FloatArray:
+    """(n,) float64: the attack's score of the samples under `scored`, NaN elsewhere."""
+    fitted = _fitted(attack, payload.tobytes())
+    score = np.full(len(scored), np.nan)
+    rows = np.flatnonzero(scored)
+    for start in range(0, len(rows), BLOCK_ROWS):
+        block = rows[start : start + BLOCK_ROWS]
+        score[block] = fitted.score(observe(cache, block, attack.view))
+    return score
+
+
+def _fitted(attack: TrainedAttack, payload: bytes) -> FittedAttack:
+    cls: type[Attack] = plugin_class("attacks", attack.name)
+    return FittedPerClass.from_bytes(payload) if attack.per_class else cls.fitted.from_bytes(payload)
+
+
+def _attack_rows(
+    cache: FeatureCache,
+    trained: TrainedAttacks,
+    scores: Mapping[str, FloatArray],
+    is_held_out: BoolArray,
+    *,
+    by_class: bool,
+) -> list[AttackRow]:
+    """Every attack x samples x subset (x class)."""
+    rows: list[AttackRow] = []
+    for selection in _selections(cache, is_held_out, by_class=by_class):
+        baselines = _rows.baselines(cache, selection)
+        rows += [
+            _rows.attack_row(attack, selection, scores[attack.label], cache.is_member, baselines)
+            for attack in trained.attacks
+            if selection.samples == "held-out" or attack.is_fixed
+        ]
+    return rows
+
+
+def _selections(cache: FeatureCache, is_held_out: BoolArray, *, by_class: bool) -> Iterator[Selection]:
+    classes = range(cache.n_classes) if by_class else range(0)
+    for subset in SUBSETS:
+        in_subset = subset_mask(subset, cache.is_correct)
+        yield Selection("full", subset, None, in_subset)
+        if not cache.is_audited.all():
+            yield Selection("audited", subset, None, cache.is_audited & in_subset)
+        yield Selection("held-out", subset, None, is_held_out & in_subset)
+        for image_class in classes:
+            yield Selection("held-out", subset, image_class, is_held_out & in_subset & (cache.label == image_class))
+
+
+def _accuracy_rows(cache: FeatureCache, is_held_out: BoolArray) -> tuple[AccuracyRow, ...]:
+    everything = np.ones(len(is_held_out), np.bool_)
+    selections = (
+        Selection("full", "all", None, everything),
+        Selection("audited", "all", None, cache.is_audited),
+        Selection("held-out", "all", None, is_held_out),
+    )
+    return tuple(_rows.accuracy_row(cache, selection) for selection in selections)
+
+
+def _confidence_rows(cache: FeatureCache) -> tuple[ConfidenceRow, ...]:
+    """Confidence in the true class per subset; none for a black box that gives labels only."""
+    if cache.outputs_kind == "labels":
+        return ()
+    values = confidence.true_class_confidence(cache.outputs, cache.label, cache.outputs_kind)
+    rows = []
+    for subset in SUBSETS:
+        mask = cache.is_audited & subset_mask(subset, cache.is_correct)
+        members, non_members = values[mask & cache.is_member], values[mask & ~cache.is_member]
+        rows.append(ConfidenceRow(subset, _mean_sd(members), _mean_sd(non_members)))
+    return tuple(rows)
+
+
+def _mean_sd(values: FloatArray) -> MeanSd | None:
+    return MeanSd(float(values.mean()), float(values.std()), len(values)) if len(values) else None
+
+
+def _findings(
+    attacks: Sequence[TrainedAttack], scores: Mapping[str, FloatArray], is_held_out: BoolArray
+) -> tuple[Finding, ...]:
+    findings = []
+    for attack in attacks:
+        n_missing = int(np.isnan(scores[attack.label][is_held_out]).sum())
+        if n_missing:
+            message = f"{attack.label} gives no score to {n_missing:,} held-out samples, whose classes have no attack"
+            findings.append(Finding("samples-not-scored", "warning", message))
+    return tuple(findings)
+
+
+def _title(cache: FeatureCache) -> str:
+    target, dataset = cache.provenance.get("target", {}), cache.provenance.get("dataset", {})
+    return f"{target.get('source', 'target')} on {dataset.get('name') or dataset.get('spec', 'data')}"
+
+
+def _provenance(cache: FeatureCache, trained: TrainedAttacks, options: EvaluateOptions) -> dict[str, Any]:
+    chosen = {"ratios": list(options.ratios), "by_class": options.by_class, "fail_above": list(options.fail_above)}
+    return {
+        "features": cache.provenance,
+        "attacks": trained.provenance,
+        "evaluate": {"options": chosen, "versions": versions()},
+    }
+
+
+def _samples(cache: FeatureCache, scores: dict[str, FloatArray], is_held_out: BoolArray) -> SampleScores:
+    return SampleScores(cache.sample_id, cache.is_member, cache.is_correct, is_held_out, cache.label, dict(scores))

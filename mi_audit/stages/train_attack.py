@@ -1,0 +1,229 @@
+"""The stage ``train-attack``: attacks are fitted, tuned and chosen on the known samples of a feature cache."""
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from mi_audit.attacks._per_class import PerClass
+from mi_audit.attacks.interface import Attack, FittedAttack, Observations, observe
+from mi_audit.errors import DataSetError
+from mi_audit.metrics.decisions import Decisions
+from mi_audit.metrics.ranking import auc
+from mi_audit.schema.arrays import digest
+from mi_audit.schema.feature_cache import FeatureCache
+from mi_audit.schema.finding import Finding
+from mi_audit.schema.trained_attacks import TrainedAttack, TrainedAttacks
+from mi_audit.stages import _split
+from mi_audit.stages._balancing import balanced
+from mi_audit.stages._provenance import versions
+from mi_audit.stages._training_plan import Plan, TrainOptions, attacks_of, draws_of, planned
+from mi_audit.stages.progress import Progress, Silence
+
+MIN_PER_CLASS = 15
+N_CLASSES_SEARCHED = 10
+ARRAYS_READ = ("outputs", "is_member", "is_audited", "label", "predicted", "sample_id")
+
+
+def train_attacks(cache: FeatureCache, options: TrainOptions, progress: Progress | None = None) -> TrainedAttacks:
+    """Fit every attack on the known samples, tune it there by cross-validation, and choose the best there.
+
+    Raises:
+        UsageError: unknown names or values.
+        DataSetError: too few known samples on a side.
+    """
+    progress = progress or Silence()
+    chosen = planned(options)
+    attacks = attacks_of(chosen)
+    is_known = cache.is_audited & _split.known_samples(
+        cache.sample_id, cache.label, cache.is_member, chosen.known_fraction, chosen.seed
+    )
+    trainer = _Trainer.on(cache, is_known, chosen)
+    trained, validations, payloads = [], {}, {}
+    progress.start("training attacks", len(attacks))
+    for label, attack in attacks.items():
+        summary, validations[label], fitted = _train(label, attack, trainer, progress)
+        trained.append(summary)
+        payloads[label] = np.frombuffer(fitted.to_bytes(), np.uint8)
+        progress.advance(1)
+    progress.finish()
+    return TrainedAttacks(
+        attacks=tuple(trained),
+        payloads=payloads,
+        selected=_selected(validations),
+        protocol=chosen.protocol,
+        known_id=cache.sample_id[is_known],
+        fitted_on={name: digest(getattr(cache, name)) for name in ARRAYS_READ},
+        provenance={"features_key": cache.provenance.get("key"), "options": _as_json(chosen), "versions": versions()},
+        findings=_findings(trained),
+    )
+
+
+@dataclass(frozen=True)
+class _Trainer:
+    """The known samples, and how attacks are fitted on them."""
+
+    seen: Observations
+    is_member: npt.NDArray[np.bool_]
+    fold: npt.NDArray[np.int64]
+    plan: Plan
+
+    @classmethod
+    def on(cls, cache: FeatureCache, is_known: npt.NDArray[np.bool_], chosen: Plan) -> "_Trainer":
+        rows = np.flatnonzero(is_known)
+        is_member, label = cache.is_member[rows], cache.label[rows]
+        n_members, n_non_members = int(is_member.sum()), int((~is_member).sum())
+        if min(n_members, n_non_members) < 1:
+            raise DataSetError(
+                f"expected known members and known non-members, got {n_members} and {n_non_members}",
+                tip="give more samples or another --known-fraction: the share is rounded down in every class",
+            )
+        fold = _split.folds(cache.sample_id[rows], label, is_member, chosen.n_folds, chosen.seed)
+        return cls(observe(cache, rows, chosen.view), is_member, fold, chosen)
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> "_Trainer":
+        return replace(self, seen=self.seen.take(rows), is_member=self.is_member[rows], fold=self.fold[rows])
+
+    def fit(self, attack: Attack, rng: np.random.Generator, min_per_class: int = MIN_PER_CLASS) -> FittedAttack:
+        """The attack, balanced and fitted on these samples."""
+        if not self.plan.per_class or attack.is_fixed:
+            rows, weight = balanced(self.is_member, np.zeros(len(self.seen), np.int64), self.plan.balance, rng)
+            return attack.fit(self.seen.take(rows), self.is_member[rows], weight, rng)
+        # Rows of small classes stay as they are, so that repeats of a few samples cannot make a class look large.
+        is_large = np.isin(self.seen.label, self._classes_with(min_per_class))
+        large, small = np.flatnonzero(is_large), np.flatnonzero(~is_large)
+        drawn, weight = balanced(self.is_member[large], self.seen.label[large], self.plan.balance, rng)
+        rows, weight = np.concatenate([large[drawn], small]), np.concatenate([weight, np.ones(len(small))])
+        return PerClass(attack, min_per_class).fit(self.seen.take(rows), self.is_member[rows], weight, rng)
+
+    def cross_validated(self, attack: Attack, rng: np.random.Generator) -> "_Validation":
+        """How the attack does at its own threshold on samples it was not fitted on."""
+        score = np.full(len(self.seen), np.nan)
+        for number in range(self.plan.n_folds):
+            is_test = self.fold == number
+            training = self.take(~is_test)
+            if not 0 < training.is_member.sum() < len(training.seen):
+                return _Validation(None, 0.0, None)
+            fitted = training.fit(attack, rng, min_per_class=1)
+            score[is_test] = fitted.score(self.seen.take(is_test)) - fitted.threshold
+        return _Validation.of(score, self.is_member)
+
+    def searching(self) -> "_Trainer":
+        """What settings and attacks are compared on: all known samples, or for attacks per class those of some classes.
+
+        The founding paper searched for every class anew, which takes a CPU-day per target; here all classes share the
+        setting that does best on a few of them.
+        """
+        if not self.plan.per_class:
+            return self
+        classes = np.random.default_rng(self.plan.seed).permutation(self._classes_with(MIN_PER_CLASS))
+        chosen = classes[:N_CLASSES_SEARCHED]
+        return self.take(np.isin(self.seen.label, chosen)) if len(chosen) else self
+
+    def _classes_with(self, minimum: int) -> npt.NDArray[np.int64]:
+        """The classes that have so many members and so many non-members."""
+        n_members = np.bincount(self.seen.label, weights=self.is_member)
+        n_non_members = np.bincount(self.seen.label, weights=~self.is_member)
+        return np.flatnonzero(np.minimum(n_members, n_non_members) >= minimum)
+
+
+@dataclass(frozen=True)
+class _Validation:
+    """What cross-validation on the known samples says about an attack.
+
+    Attributes:
+        balanced_accuracy: ``None`` where not estimable.
+        standard_error: of the balanced accuracy, from the two binomial rates.
+        auc: of the scores, each taken relative to its own threshold.
+    """
+
+    balanced_accuracy: float | None
+    standard_error: float
+    auc: float | None
+
+    @classmethod
+    def of(cls, score: npt.NDArray[np.float64], is_member: npt.NDArray[np.bool_]) -> "_Validation":
+        """From scores relative to the threshold; samples without a score are left out."""
+        is_scored = ~np.isnan(score)
+        score, is_member = score[is_scored], is_member[is_scored]
+        decisions = Decisions.of(score, 0.0, is_member)
+        if decisions.missing_side:
+            return cls(None, 0.0, None)
+        recall, far = decisions.tp / decisions.n_members, decisions.fp / decisions.n_non_members
+        variance = recall * (1 - recall) / decisions.n_members + far * (1 - far) / decisions.n_non_members
+        return cls((1 + recall - far) / 2, float(np.sqrt(variance)) / 2, auc(score, is_member).value)
+
+
+def _train(
+    label: str, attack: Attack, trainer: _Trainer, progress: Progress
+) -> tuple[TrainedAttack, _Validation, FittedAttack]:
+    """Search, cross-validate and fit one attack; its randomness depends on the seed and its label only."""
+    rng = np.random.default_rng([trainer.plan.seed, *hashlib.sha256(label.encode()).digest()[:8]])
+    draws = draws_of(attack, trainer.plan, rng)
+    if len(draws) > 1:
+        n_fits = len(draws) * trainer.plan.n_folds
+        progress.say(f"{label}: comparing {len(draws)} settings by cross-validation, {n_fits} fits ...")
+    attack, validation = _best_setting(draws, trainer.searching(), rng, progress)
+    fitted = trainer.fit(attack, rng)
+    summary = TrainedAttack(
+        label=label,
+        name=label.partition(":")[0],
+        options=asdict(cast("Any", attack)),
+        view=trainer.plan.view,
+        threshold=float(fitted.threshold),
+        is_fixed=attack.is_fixed,
+        per_class=trainer.plan.per_class and not attack.is_fixed,
+        n_classes_skipped=getattr(fitted, "n_skipped", 0),
+        balanced_accuracy=validation.balanced_accuracy,
+        auc=validation.auc,
+        n_draws=len(draws),
+    )
+    return summary, validation, fitted
+
+
+def _best_setting(
+    draws: Sequence[Attack], trainer: _Trainer, rng: np.random.Generator, progress: Progress
+) -> tuple[Attack, _Validation]:
+    """The first of the settings with the highest cross-validated balanced accuracy, and how it did."""
+    seed, began = int(rng.integers(2**32)), time.monotonic()
+    validations: list[_Validation] = []
+    for draw in draws:
+        validations.append(trainer.cross_validated(draw, np.random.default_rng(seed)))
+        if len(validations) == 1 and len(draws) > 1:
+            left = (time.monotonic() - began) * (len(draws) - 1)
+            progress.say(f"  about {left:,.0f} s to go, at the pace of the first setting")
+    best = max(range(len(draws)), key=lambda number: validations[number].balanced_accuracy or 0.0)
+    return draws[best], validations[best]
+
+
+def _selected(validations: Mapping[str, _Validation]) -> str:
+    """The label of the attack to report: the best on the known samples.
+
+    Balanced accuracies within one standard error of the highest cannot be told apart; among those attacks the one with
+    the highest AUC is selected, and the first of equals.
+    """
+    estimable = {label: one for label, one in validations.items() if one.balanced_accuracy is not None}
+    if not estimable:
+        return next(iter(validations))
+    best = max(estimable.values(), key=lambda one: one.balanced_accuracy or 0.0)
+    floor = (best.balanced_accuracy or 0.0) - best.standard_error
+    rivals = {label: one for label, one in estimable.items() if (one.balanced_accuracy or 0.0) >= floor}
+    return max(rivals, key=lambda label: rivals[label].auc or 0.0)
+
+
+def _as_json(chosen: Plan) -> dict[str, Any]:
+    return asdict(chosen) | {"attacks": list(chosen.attacks)}
+
+
+def _findings(trained: Sequence[TrainedAttack]) -> tuple[Finding, ...]:
+    skipped = max(attack.n_classes_skipped for attack in trained)
+    if not skipped:
+        return ()
+    message = (
+        f"{skipped} classes have fewer than {MIN_PER_CLASS} known members or non-members and got no attack of their own"
+    )
+    return (Finding("classes-skipped", "warning", message),)

@@ -1,0 +1,153 @@
+"""Networks by name: built-in ones, those of timm and those of torchvision, built with random weights from a seed."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from mi_audit.errors import UsageError
+from mi_audit.plugins import did_you_mean
+from mi_audit.targets._catalogue import ARCHITECTURES, LENET, Architecture
+
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A network that can be built.
+
+    Attributes:
+        name: as the user may type it after ``--arch``: ``"cifar_resnet56"``, ``"timm:resnet18"``.
+        family: of a built-in network; otherwise the library.
+        construct: the network for a number of classes and images of (height, width, channels).
+        own_size: (height, width) it was designed for.
+        depends_on_size: whether its weights have other shapes for images of another size.
+    """
+
+    name: str
+    family: str
+    construct: Callable[[int, Shape], nn.Module]
+    own_size: tuple[int, int]
+    depends_on_size: bool = False
+
+
+def find(name: str) -> tuple[Blueprint, ...]:
+    """The networks of this name: the built-in one, or else timm's before torchvision's.
+
+    ``timm:`` and ``torchvision:`` in front of the name ask one library only. A pretrained tag (``resnet18.a1_in1k``) is
+    dropped: the architecture is the same.
+
+    Raises:
+        UsageError: there is none; the tip names the nearest.
+    """
+    library, colon, bare = name.rpartition(":")
+    if colon and library not in _FINDERS:
+        raise UsageError(f"unknown architecture {name!r}", tip="architectures are NAME, timm:NAME or torchvision:NAME")
+    searched = (library,) if colon else tuple(_FINDERS)
+    # A built-in name is looked up nowhere else: timm takes a second to import.
+    own = _find_built_in(bare) if "built-in" in searched else []
+    found = tuple(own or [blueprint for one in searched for blueprint in _FINDERS[one](bare)])
+    if not found:
+        known = [known_name for one in searched for known_name in _LISTS[one]()]
+        raise UsageError(f"unknown architecture {name!r}", tip=did_you_mean(bare, known))
+    return found
+
+
+def built_in(architecture: Architecture) -> Blueprint:
+    """The blueprint of a built-in network."""
+
+    def construct(n_classes: int, shape: Shape) -> nn.Module:
+        module = importlib.import_module(architecture.module)
+        network: nn.Module = module.build(n_classes, shape, **dict(architecture.options))
+        return network
+
+    is_lenet = architecture.family == LENET
+    own_size = (28, 28) if is_lenet else (32, 32)
+    return Blueprint(architecture.name, architecture.family, construct, own_size, depends_on_size=is_lenet)
+
+
+def build(blueprint: Blueprint, n_classes: int, shape: Shape, seed: int) -> nn.Module:
+    """The network with random weights; the same seed gives the same weights, and no global generator is touched.
+
+    Raises:
+        UsageError: it cannot be built for such images.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        try:
+            return blueprint.construct(n_classes, shape)
+        except ValueError as error:
+            raise UsageError(f"{blueprint.name}: {error}") from error
+
+
+def torchvision_blueprint(name: str, **options: object) -> Blueprint:
+    """A network of torchvision, always for three channels; `options` go to its builder."""
+    import torchvision
+
+    # These two would draw their weights for minutes, and warn that they do.
+    settings = {"init_weights": False, **options} if name in ("googlenet", "inception_v3") else options
+
+    def construct(n_classes: int, _: Shape) -> nn.Module:
+        network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=n_classes, **settings)
+        return network
+
+    crop = torchvision.models.get_model_weights(name).DEFAULT.transforms().crop_size[0]
+    return Blueprint(f"torchvision:{name}", "torchvision", construct, (crop, crop))
+
+
+def _find_built_in(name: str) -> list[Blueprint]:
+    return [built_in(architecture) for architecture in ARCHITECTURES if architecture.name == name]
+
+
+def _find_timm(name: str) -> list[Blueprint]:
+    import timm
+
+    architecture = name.partition(".")[0]
+    if not timm.is_model(architecture):
+        return []
+    settings = timm.models.get_pretrained_cfg(architecture)
+    height, width = settings.input_size[1:] if settings is not None else (224, 224)
+
+    def construct(n_classes: int, shape: Shape) -> nn.Module:
+        network: nn.Module = timm.create_model(architecture, num_classes=n_classes, in_chans=shape[2])
+        return network
+
+    return [Blueprint(f"timm:{architecture}", "timm", construct, (height, width))]
+
+
+def _find_torchvision(name: str) -> list[Blueprint]:
+    architecture = name.partition(".")[0]
+    return [torchvision_blueprint(architecture)] if architecture in _torchvision_names() else []
+
+
+def _built_in_names() -> list[str]:
+    return [architecture.name for architecture in ARCHITECTURES]
+
+
+def _timm_names() -> list[str]:
+    import timm
+
+    names: list[str] = timm.list_models()
+    return names
+
+
+def _torchvision_names() -> list[str]:
+    import torchvision
+
+    # Only the classifiers: detection, segmentation and video have modules of their own.
+    names: list[str] = torchvision.models.list_models(module=torchvision.models)
+    return names
+
+
+_FINDERS: dict[str, Callable[[str], list[Blueprint]]] = {
+    "built-in": _find_built_in,
+    "timm": _find_timm,
+    "torchvision": _find_torchvision,
+}
+_LISTS: dict[str, Callable[[], Sequence[str]]] = {
+    "built-in": _built_in_names,
+    "timm": _timm_names,
+    "torchvision": _torchvision_names,
+}

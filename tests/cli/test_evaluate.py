@@ -1,0 +1,97 @@
+"""``evaluate``: of two files and of a model, its exit codes, and what goes to which stream."""
+
+import json
+
+import pytest
+
+import mi_audit
+from tests.cli.conftest import run_script
+
+TARGET = ("--arch", "lenet_32_64_200", "--data", "digits")
+QUICK = ("--attack", "naive,threshold:loss,logistic-regression")
+
+
+@pytest.fixture(scope="module")
+def folder(demo):
+    return demo[0]
+
+
+def test_one_shot_gives_the_numbers_of_the_three_stages_and_keeps_its_caches(folder, tmp_path):
+    arguments = ("evaluate", "--model", folder / "digits.pt", *TARGET, "--out", "a.npz")
+    first = run_script(*arguments, cwd=tmp_path)
+    assert first.code == 0, first.stderr
+    stages, one_shot = mi_audit.read(folder / "audit.npz"), mi_audit.read(tmp_path / "a.npz")
+    assert stages.rows == one_shot.rows
+    again = run_script(*arguments, cwd=tmp_path)
+    assert again.stderr.count("using .mi-audit/") == 2
+    assert again.stdout == first.stdout
+    assert (tmp_path / ".mi-audit").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_library_takes_the_same_road(folder, tmp_path):
+    audit = mi_audit.audit(str(folder / "digits.pt"), "digits", arch="lenet_32_64_200", cache_dir=tmp_path / "cache")
+    assert audit.rows == mi_audit.read(folder / "audit.npz").rows
+
+
+def test_json_prints_one_document_and_nothing_else_on_stdout(folder, command):
+    done = command("evaluate", folder / "features.npz", folder / "attack.npz", "--json")
+    assert done.code == 0
+    document = json.loads(done.stdout)
+    assert "scoring" in done.stderr
+    assert document
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"),
+    [
+        ("balanced_accuracy=0.999", 0),
+        ("balanced_accuracy=0.1", 1),
+        ("naive/misclassified/balanced_accuracy=0.9", 3),
+        ("naive/misclassified/balanced_accuracy=0.9,balanced_accuracy=0.1", 1),
+    ],
+)
+def test_limits_decide_the_exit_code_after_everything_is_written(folder, command, tmp_path, limit, code):
+    files = (folder / "features.npz", folder / "attack.npz")
+    done = command("evaluate", *files, "--fail-above", limit, "--out", "a.npz", "--quiet")
+    assert done.code == code
+    assert done.stdout
+    assert mi_audit.read(tmp_path / "a.npz").limits
+    assert command("report", "a.npz").code == 0
+
+
+def test_aggregate_only_leaves_the_samples_out(folder, command, tmp_path):
+    files = (folder / "features.npz", folder / "attack.npz")
+    assert command("evaluate", *files, "--aggregate-only", "--out", "a.npz").code == 0
+    assert mi_audit.read(tmp_path / "a.npz").samples is None
+    assert b"members/" not in (tmp_path / "a.npz").read_bytes()
+    assert command("report", "a.npz").stdout == command("report", folder / "audit.npz").stdout
+
+
+def test_rows_per_class_on_request(folder, command, tmp_path):
+    files = (folder / "features.npz", folder / "attack.npz")
+    assert command("evaluate", *files, "--by-class", "--out", "a.npz").code == 0
+    classes = {row.image_class for row in mi_audit.read(tmp_path / "a.npz").rows}
+    assert classes == {None, *range(10)}
+
+
+def test_ratios_of_the_sweep(folder, command, tmp_path):
+    files = (folder / "features.npz", folder / "attack.npz")
+    assert command("evaluate", *files, "--ratios", "9:1,0.01", "--out", "a.npz").code == 0
+    assert {row.ratio for row in mi_audit.read(tmp_path / "a.npz").sweep} == {"9:1", "0.01"}
+
+
+def test_a_seed_changes_the_split_and_nothing_else_does(folder, command, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        done = command("train-attack", folder / "features.npz", "--out", f"{name}.npz", *QUICK, "--seed", seed)
+        assert done.code == 0
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert (tmp_path / "a.npz").read_bytes() != (tmp_path / "c.npz").read_bytes()
+
+
+def test_the_paper_protocol_prints_its_four_tables(folder, command):
+    done = command("train-attack", folder / "features.npz", "--out", "p.npz", "--protocol", "paper", "--search", "0")
+    assert done.code == 0, done.stderr
+    done = command("evaluate", folder / "features.npz", "p.npz")
+    assert done.code == 0, done.stderr
+    for number in range(1, 5):
+        assert f"Table {number}" in done.stdout

@@ -1,0 +1,106 @@
+"""The journal of an extraction: what is promised is there, and nothing of another extraction is."""
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import stat
+
+import numpy as np
+import pytest
+
+from mi_audit.errors import OutputError
+from mi_audit.stages._journal import RowJournal
+
+BLOCK = np.arange(12, dtype=np.float32).reshape(4, 3)
+
+
+def test_rows_are_found_again_after_an_interruption(tmp_path):
+    with contextlib.suppress(KeyboardInterrupt), RowJournal(tmp_path / "a.part", "key", 8, 3) as rows:
+        rows.append(BLOCK)
+        raise KeyboardInterrupt
+    with RowJournal(tmp_path / "a.part", "key", 8, 3) as rows:
+        assert rows.n_done == 4
+        rows.append(BLOCK + 100)
+        assert np.array_equal(rows.finished(), np.concatenate([BLOCK, BLOCK + 100]))
+
+
+@pytest.mark.parametrize("other", [("another", 8, 3), ("key", 9, 3), ("key", 8, 2)])
+def test_another_extraction_starts_anew(tmp_path, other):
+    with RowJournal(tmp_path / "a.part", "key", 8, 3) as rows:
+        rows.append(BLOCK)
+    with RowJournal(tmp_path / "a.part", *other) as rows:
+        assert rows.n_done == 0
+
+
+def test_a_row_that_was_cut_off_is_written_again(tmp_path):
+    with RowJournal(tmp_path / "a.part", "key", 8, 3) as rows:
+        rows.append(BLOCK)
+    os.truncate(tmp_path / "a.part" / "outputs.f32", 3 * 12 + 5)
+    with RowJournal(tmp_path / "a.part", "key", 8, 3) as rows:
+        assert rows.n_done == 3
+        rows.append(BLOCK[3:])
+        rows.append(BLOCK)
+        assert np.array_equal(rows.finished(), np.concatenate([BLOCK, BLOCK]))
+
+
+@pytest.mark.parametrize("journal", ["", "[]", "{}", '{"n_done": "4"}', "no json", '{"n_done": -1}'])
+def test_a_damaged_journal_starts_anew(tmp_path, journal):
+    with RowJournal(tmp_path / "a.part", "key", 8, 3) as rows:
+        rows.append(BLOCK)
+    (tmp_path / "a.part" / "journal.json").write_text(journal)
+    with RowJournal(tmp_path / "a.part", "key", 8, 3) as rows:
+        assert rows.n_done == 0
+
+
+def test_a_journal_that_promises_too_much_is_not_believed(tmp_path):
+    with RowJournal(tmp_path / "a.part", "key", 8, 3) as rows:
+        rows.append(BLOCK)
+    path = tmp_path / "a.part" / "journal.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"n_done": 8}))
+    with RowJournal(tmp_path / "a.part", "key", 8, 3) as rows:
+        assert rows.n_done == 4
+
+
+def test_the_folder_is_private(tmp_path):
+    with RowJournal(tmp_path / "a.part", "key", 8, 3):
+        assert stat.S_IMODE((tmp_path / "a.part").stat().st_mode) == 0o700
+
+
+def test_remove_takes_the_folder_away(tmp_path):
+    with RowJournal(tmp_path / "a.part", "key", 4, 3) as rows:
+        rows.append(BLOCK)
+    rows.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk():
+    """No file may grow beyond 64 KiB."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    signal.signal(signal.SIGXFSZ, before)
+
+
+def fill(folder, n_blocks):
+    with RowJournal(folder, "key", 10**6, 3) as rows:
+        for _ in range(n_blocks):
+            rows.append(np.zeros((1000, 3), np.float32))
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_disk_that_fills_up_is_one_clear_error_and_the_rows_are_kept(tmp_path):
+    with pytest.raises(OutputError, match="cannot write the extracted rows"):
+        fill(tmp_path / "a.part", 1000)
+    with RowJournal(tmp_path / "a.part", "key", 10**6, 3) as rows:
+        assert rows.n_done * 12 <= 1 << 16
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write"):
+        RowJournal(tmp_path / "file" / "a.part", "key", 8, 3)

@@ -1,0 +1,72 @@
+"""Public checkpoints on real images: every file opens with its --arch and is as accurate as it was measured to be."""
+
+import functools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mi_audit import plugins
+from mi_audit.datasets.interface import MembershipData
+from mi_audit.errors import CheckpointError
+from mi_audit.target_model import TargetModel
+from mi_audit.targets.interface import TargetRequest
+
+N_IMAGES = 300
+SHAPES = {"cifar100": (32, 32, 3), "cifar10": (32, 32, 3), "mnist": (28, 28, 1)}
+
+# File, architecture, data set, accuracy on members and on non-members as measured on the full splits.
+CHECKPOINTS = [
+    ("cifar100_resnet20.pth", "cifar_resnet20", "cifar100", 0.9342, 0.6883),
+    ("cifar100_resnet56.pt", "cifar_resnet56", "cifar100", 0.9990, 0.7263),
+    ("cifar10_resnet20_chenyaofo.pth", "cifar_resnet20", "cifar10", None, 0.9260),
+    ("cifar10_resnet20_akamaster.th", "cifar_resnet20_a", "cifar10", 0.9984, 0.9173),
+    ("cifar10_resnet56_akamaster.th", "cifar_resnet56_a", "cifar10", 0.9998, 0.9339),
+    ("mnist_lenet5.pt", "lenet_32_64_200", "mnist", None, 0.9889),
+]
+
+
+@functools.cache
+def opened_data(data_name: str, assets: Path) -> MembershipData:
+    """A data set of the assets; CIFAR-10 is a file of arrays there."""
+    if data_name == "cifar10":
+        location = str(assets / "data" / "cifar10_subset.npz")
+        return plugins.load("datasets", "arrays").open(location, None, download=False)
+    return plugins.load("datasets", data_name).open(None, assets / "data", download=False)
+
+
+def some(data_name: str, assets: Path, *, members: bool) -> tuple[torch.Tensor, np.ndarray]:
+    """Images and labels of one side."""
+    data = opened_data(data_name, assets)
+    side = data.members if members else data.non_members
+    return torch.from_numpy(side.images.read(0, N_IMAGES).copy()), side.label[:N_IMAGES]
+
+
+def accuracy(target: TargetModel, images: torch.Tensor, labels: np.ndarray) -> float:
+    with torch.inference_mode():
+        return float(np.mean(target(images).argmax(dim=1).numpy() == labels))
+
+
+@pytest.mark.parametrize(("file", "arch", "data_name", "on_members", "on_non_members"), CHECKPOINTS)
+def test_accuracy_is_the_measured_one(
+    file: str, arch: str, data_name: str, on_members: float | None, on_non_members: float, assets: Path
+) -> None:
+    n_classes = 100 if data_name == "cifar100" else 10
+    request = TargetRequest(n_classes=n_classes, shape=SHAPES[data_name], data_name=data_name, arch=arch)
+    target = plugins.load("targets", "file").open(str(assets / "checkpoints" / file), request)
+    for expected, members in ((on_members, True), (on_non_members, False)):
+        if expected is not None:
+            sd = math.sqrt(expected * (1 - expected) / N_IMAGES)
+            # Four standard deviations of sampling, and two images for accuracies close to one.
+            assert accuracy(target, *some(data_name, assets, members=members)) == pytest.approx(
+                expected, abs=4 * sd + 2 / N_IMAGES
+            )
+
+
+def test_the_wrong_shortcut_form_names_the_right_one(assets: Path) -> None:
+    request = TargetRequest(n_classes=10, shape=(32, 32, 3), arch="cifar_resnet56")
+    with pytest.raises(CheckpointError) as caught:
+        plugins.load("targets", "file").open(str(assets / "checkpoints" / "cifar10_resnet56_akamaster.th"), request)
+    assert caught.value.tip == "--arch cifar_resnet56_a fits all its 277 tensors"
