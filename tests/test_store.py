@@ -241,7 +241,11 @@ def test_a_newer_format_is_refused_with_the_way_out(path, monkeypatch):
         (lambda _, arrays: arrays.pop("label"), "label"),
         (lambda _, arrays: arrays.update(surprise=np.zeros(1)), "surprise"),
         (lambda _, arrays: arrays.update(provenance=np.zeros(1)), "provenance"),
-        (lambda _, arrays: arrays.update(outputs=np.full((6, 3), np.nan)), "expected finite outputs"),
+        (lambda _, arrays: arrays.update(outputs=np.full((6, 3), np.nan, np.float32)), "expected finite outputs"),
+        (lambda _, arrays: arrays.update(outputs=np.zeros((6, 3))), "expected outputs of float32, got float64"),
+        (lambda _, arrays: arrays.update(label=np.zeros(6, np.int8)), "expected label of int64, got int8"),
+        (lambda header, _: header["record"].update(provenance={"target": 7}), "expected an object for the target"),
+        (lambda header, _: header["record"].update(provenance={"dataset": None}), "expected an object for the dataset"),
         (lambda _, arrays: arrays.update(is_member=np.array(1)), "it makes no features record"),
     ],
 )

@@ -18,6 +18,9 @@ CLASS_COLUMN = "class"
 # samples would otherwise be described by those samples themselves.
 _PRIOR_SAMPLES = 10.0
 
+# Log-odds of finite float32 logits reach twice the largest float32, and forests and boosters read float32.
+_LARGEST = 1e30
+
 # A column that varies by less than this share of its size is rounding noise around a constant.
 _CONSTANT = 1e-10
 
@@ -67,7 +70,7 @@ class Encoding:
             raise OutputsError(
                 "expected confidences to learn from, got labels only", tip="only the naive attack needs no confidences"
             )
-        numeric = seen.inputs[:, _is_numeric(seen.columns)]
+        numeric = _numeric(seen)
         classes = np.unique(seen.label)
         if CLASS_COLUMN not in seen.columns or len(classes) == 1:
             return cls(seen.columns, np.empty(0, np.int64), np.empty((0, numeric.shape[1])))
@@ -107,7 +110,7 @@ class Encoding:
                 f"expected observations with the columns {_listed(self.columns)}, got {_listed(seen.columns)}",
                 tip="an attack scores what it was fitted on: the same features, and as many classes",
             )
-        numeric = seen.inputs[:, _is_numeric(seen.columns)]
+        numeric = _numeric(seen)
         if not np.isfinite(numeric).all():
             raise OutputsError("expected finite observations, got NaN or infinity")
         if not len(self.classes):
@@ -150,6 +153,12 @@ def _class_means(numeric: FloatArray, group: IntArray, weight: FloatArray) -> Fl
     prior = _PRIOR_SAMPLES * weight.mean()
     means = (sums + prior * overall) / (totals + prior)[:, None]
     return np.vstack([means, overall])
+
+
+def _numeric(seen: Observations) -> FloatArray:
+    """All columns but ``class``, (n, k), cut off at `_LARGEST` on both ends; what is not finite stays so."""
+    numeric = seen.inputs[:, _is_numeric(seen.columns)]
+    return np.where(np.isfinite(numeric), np.clip(numeric, -_LARGEST, _LARGEST), numeric)
 
 
 def _is_numeric(columns: tuple[str, ...]) -> npt.NDArray[np.bool_]:

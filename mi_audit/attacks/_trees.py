@@ -75,7 +75,10 @@ class Trees:
             n_trees = max(1, _BLOCK_WALKS // len(block))
             for tree in range(0, self.n_trees, n_trees):
                 roots = self.starts[tree : min(tree + n_trees, self.n_trees)]
-                total[rows] += self._leaf_values(block, roots).sum(axis=0)
+                # Tree after tree: `sum` would add in another order for a single row than for many, and where the mean
+                # is close to the threshold the order decides.
+                for values in self._leaf_values(block, roots):
+                    total[rows] += values
         return total / self.n_trees
 
     def _leaf_values(self, matrix: npt.NDArray[np.float32], roots: IntArray) -> FloatArray:

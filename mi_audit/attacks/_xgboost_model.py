@@ -13,6 +13,7 @@ import numpy as np
 from mi_audit.attacks.interface import BoolArray, FloatArray
 
 _OBJECTIVE = "binary:logistic"
+_NO_PARENT = 2**31 - 1
 
 # What a tree holds per node, and of which kind.
 _NODE_ARRAYS = {
@@ -52,13 +53,16 @@ def boost(
 
 
 def margin(model: bytes, matrix: FloatArray) -> FloatArray:
-    """Log-odds (n,) float64 of rows (n, k) under a model that `check` has passed."""
+    """Log-odds (n,) float64 of rows (n, k) under a model that `checked` has passed."""
     log_odds: FloatArray = _load(model).inplace_predict(matrix, predict_type="margin").astype(np.float64)
     return log_odds
 
 
-def check(model: bytes, n_columns: int) -> None:
-    """Refuse a model that is no boosted binary classifier, or whose trees could be walked out of or for ever.
+def checked(model: bytes, n_columns: int) -> bytes:
+    """The model, when it is a boosted binary classifier whose trees cannot be walked out of or for ever.
+
+    What was checked is written anew, so that the library cannot read anything else in it: another encoding, or the
+    other of two entries of one name.
 
     Raises:
         ValueError: what is wrong with it.
@@ -66,13 +70,16 @@ def check(model: bytes, n_columns: int) -> None:
     import xgboost
 
     try:
-        learner = json.loads(model)["learner"]
+        content = json.loads(model)
+        learner = content["learner"]
         _check_learner(learner, n_columns)
-        for tree in learner["gradient_booster"]["model"]["trees"]:
-            _check_tree(tree, n_columns)
-        _load(model)
+        for number, tree in enumerate(learner["gradient_booster"]["model"]["trees"]):
+            _check_tree(tree, number, n_columns)
+        rewritten = json.dumps(content, separators=(",", ":")).encode()
+        _load(rewritten)
     except (AttributeError, KeyError, TypeError, RecursionError, OverflowError, xgboost.core.XGBoostError) as error:
         raise ValueError(f"not a model of XGBoost ({type(error).__name__})") from error
+    return rewritten
 
 
 def _load(model: bytes) -> Any:
@@ -106,13 +113,15 @@ def _check_learner(learner: Mapping[str, Any], n_columns: int) -> None:
         raise ValueError("expected a share of members to start from")
 
 
-def _check_tree(tree: Mapping[str, Any], n_columns: int) -> None:
+def _check_tree(tree: Mapping[str, Any], number: int, n_columns: int) -> None:
     """Every node but the root is the child of exactly one other, so that each walk from the root moves on and ends."""
     arrays = {name: np.asarray(tree[name]) for name in _NODE_ARRAYS}
     n_nodes = len(arrays["left_children"])
     for name, array in arrays.items():
         if array.shape != (n_nodes,) or array.dtype.kind not in _NODE_ARRAYS[name] or n_nodes == 0:
             raise ValueError(f"expected one {name} per node of a tree")
+    if tree["id"] != number:  # the library puts a tree where its id says, and walks a gap that is left
+        raise ValueError("expected trees that are numbered in order")
     size = tree["tree_param"]
     if (size["num_nodes"], size["num_feature"], size["size_leaf_vector"]) != (str(n_nodes), str(n_columns), "1"):
         raise ValueError("expected a tree as large as it says")
@@ -121,6 +130,10 @@ def _check_tree(tree: Mapping[str, Any], n_columns: int) -> None:
     children = np.sort(np.concatenate([left[is_inner], right[is_inner]]))
     if not np.array_equal(children, np.arange(1, n_nodes)) or (right[~is_inner] != -1).any():
         raise ValueError("expected every node of a tree but its root to be the child of one other")
+    numbers = np.flatnonzero(is_inner)
+    of_children = arrays["parents"][np.concatenate([left[is_inner], right[is_inner]])]
+    if not np.array_equal(of_children, np.tile(numbers, 2)) or arrays["parents"][0] != _NO_PARENT:
+        raise ValueError("expected every node of a tree to know its parent")
     column = arrays["split_indices"][is_inner]
     if ((column < 0) | (column >= n_columns)).any():
         raise ValueError("expected trees that read columns that there are")

@@ -37,7 +37,7 @@ class FittedXGBoost(FittedAttack):
     model: bytes
 
     def __post_init__(self) -> None:
-        _xgboost_model.check(self.model, self.encoding.n_columns)
+        object.__setattr__(self, "model", _xgboost_model.checked(self.model, self.encoding.n_columns))
 
     def score(self, seen: Observations) -> FloatArray:
         """Probability of being a member, (n,), from the margin in float64; see `FittedAttack.score`."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from mi_audit.errors import MiAuditError, OutputError
 
 EXCEEDED, COULD_NOT_RUN, NO_VERDICT, INTERRUPTED = 1, 2, 3, 130
+KEPT = "interrupted: what was whole is kept; run the same command again to go on"
 BUG_TIP = "this is a bug of mi-audit: please report it with the lines above"
 
 
@@ -29,8 +30,12 @@ def guarded() -> Iterator[None]:
             say(f"tip: {error.tip}")
         sys.exit(COULD_NOT_RUN)
     except KeyboardInterrupt:
-        say("interrupted: what was whole is kept; run the same command again to go on")
+        say(KEPT)
         sys.exit(INTERRUPTED)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:  # Typer turns Ctrl-C into this before it comes here
+            say(KEPT)
+        raise
     except MemoryError:
         say("error: memory ran out")
         say("tip: try a smaller --batch-size, or --max-members and --max-non-members")
@@ -44,19 +49,17 @@ def guarded() -> Iterator[None]:
 def say(message: str) -> None:
     """One line on stderr, free of control characters, whatever a file or a class is called."""
     text = "".join(character if character.isprintable() else " " for character in message)
-    with contextlib.suppress(BrokenPipeError):
-        encoding = sys.stderr.encoding or "ascii"
-        print(text.encode(encoding, "replace").decode(encoding), file=sys.stderr, flush=True)  # noqa: T201 - the edge prints
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - the edge prints
 
 
 def product(text: str) -> None:
-    """Write the product to stdout; a reader that went away early is no error of ours."""
-    try:
-        encoding = sys.stdout.encoding or "ascii"
-        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Write the product to stdout.
+
+    Raises:
+        OutputError: it cannot be written; a reader that went away early is no error.
+    """
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def width() -> int:
@@ -96,12 +99,18 @@ def make_folder(path: Path) -> None:
         raise OutputError(f"{path}: cannot make this folder ({error.strerror})", tip="choose another --out") from error
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, *inputs: Path) -> None:
     """Refuse an output before the long work that would be lost: no folder, or a file that is not ours to replace.
+
+    Args:
+        path: the output.
+        inputs: what the command reads, none of which may be overwritten.
 
     Raises:
         OutputError: it cannot be written.
     """
+    if any(path.exists() and other.exists() and path.samefile(other) for other in inputs):
+        raise OutputError(f"{path}: is read by this command and would be overwritten", tip="choose another --out")
     if path.is_dir():
         raise OutputError(f"{path}: is a folder", tip=f"for example --out {path / 'out.npz'}")
     if not path.parent.is_dir():

@@ -120,8 +120,24 @@ def train_options(given: Mapping[str, Any]) -> "TrainOptions":
 
 
 def listed(texts: Iterable[str] | None) -> tuple[str, ...]:
-    """The values of an option that repeats or takes commas."""
-    return tuple(part.strip() for text in texts or () for part in text.split(",") if part.strip())
+    """The values of an option that repeats or takes commas.
+
+    Raises:
+        UsageError: a text without any, as of a shell variable that is not set: a default, or a gate without a limit,
+            is not what was asked for.
+    """
+    values: list[str] = []
+    for text in texts or ():
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        if not parts:
+            raise UsageError(f"expected values with commas between them, got {text!r}", tip="or leave the option out")
+        values += parts
+    return tuple(values)
+
+
+def files_of(*specs: str | None) -> list[Path]:
+    """The files that specs such as ``net.pt`` or ``arrays:images.npz`` may name, whether they are there or not."""
+    return [Path(text) for spec in specs if spec for text in (spec, spec.partition(":")[2]) if text]
 
 
 def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:

@@ -1,19 +1,21 @@
 """The command ``demo``."""
 
 import contextlib
+import io
 import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mi_audit.cli._edge import make_folder, say
+from mi_audit.cli import _options as options
+from mi_audit.cli._edge import make_folder, say, write_text
 from mi_audit.cli._progress import progress
 
 
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for the files that it makes.")] = Path("mi-audit-demo"),
-    seed: Annotated[int, typer.Option("--seed", help="Same seed, same result.")] = 0,
+    seed: options.Seed = 0,
 ) -> None:
     """Train a small network on half of scikit-learn's digits and audit it, showing every command on the way."""
     from mi_audit.stages.demo import ARCHITECTURE, train_target
@@ -36,8 +38,16 @@ def _run(arguments: list[str], stdout: Path | None = None) -> None:
     shown = f"$ mi-audit {shlex.join(arguments)}"
     if stdout is None:
         say(shown)
-        app(arguments, standalone_mode=False)
+        _checked(app(arguments, standalone_mode=False))
         return
     say(f"{shown} > {shlex.quote(str(stdout))}")
-    with stdout.open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
-        app(arguments, standalone_mode=False)
+    captured = io.StringIO()
+    with contextlib.redirect_stdout(captured):
+        _checked(app(arguments, standalone_mode=False))
+    write_text(stdout, captured.getvalue())
+
+
+def _checked(code: int | None) -> None:
+    """Stop where a command stopped: inside another one, Typer returns the exit code instead of exiting with it."""
+    if code:
+        raise typer.Exit(code)

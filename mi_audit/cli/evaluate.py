@@ -80,7 +80,7 @@ def evaluate(
     Give the two files, or --model and --data to run all three stages in a row.
     """
     if out is not None:
-        check_writable(out)
+        check_writable(out, *(files or ()), *options.files_of(model, data))
     from mi_audit import store
     from mi_audit.stages import report
     from mi_audit.stages.evaluate import EvaluateOptions

@@ -31,7 +31,7 @@ def extract(
     quiet: options.Quiet = False,
 ) -> None:
     """Run the target over members and non-members and keep what an adversary would see."""
-    check_writable(out)
+    check_writable(out, *options.files_of(model, data))
     from mi_audit.stages.audit import extract_to
     from mi_audit.stages.extract import prepare
 

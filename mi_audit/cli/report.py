@@ -17,7 +17,7 @@ def report(
 ) -> None:
     """Show one or more audits; nothing is computed again."""
     if out is not None:
-        check_writable(out)
+        check_writable(out, *audits)
     from mi_audit import store
     from mi_audit.schema.audit import Audit
     from mi_audit.stages import report as stage

@@ -27,7 +27,7 @@ def train_attack(
     quiet: options.Quiet = False,
 ) -> None:
     """Fit, tune and choose attacks on the samples whose membership the adversary knows."""
-    check_writable(out)
+    check_writable(out, features)
     from mi_audit import store
     from mi_audit.schema.feature_cache import FeatureCache
     from mi_audit.stages.train_attack import train_attacks

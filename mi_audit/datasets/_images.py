@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,9 +20,14 @@ from mi_audit.errors import DataSetError
 # Formats with a decoder inside Pillow. Others that it registers start programs (EPS) or only describe a file (HDF5).
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 N_THREADS = min(8, os.cpu_count() or 1)
+# Decoding takes up to 8 bytes a pixel, and a file of 20 KB can unpack to any number of them. So images of many pixels
+# are decoded one at a time, and those of more than Pillow warns about not at all.
+MAX_PIXELS, MANY_PIXELS = 89_478_485, 1 << 24
 N_DIGEST_ROWS = 4096
 N_NAMED = 5
 RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+_ALONE = threading.Lock()
 
 T = TypeVar("T")
 
@@ -181,9 +188,22 @@ def image_suffixes() -> frozenset[str]:
     return frozenset(suffix for suffix, kind in suffixes.items() if kind in FORMATS and kind in Image.OPEN)
 
 
+def _opened(path: Path) -> Image.Image:
+    """The image with its head read.
+
+    Raises:
+        ValueError: it says that it has more pixels than `MAX_PIXELS`; a file of 20 KB can.
+    """
+    image = Image.open(path, formats=FORMATS)
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise ValueError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+    return image
+
+
 def _size(path: Path) -> tuple[int, int]:
     """Width and height from the head of the file."""
-    with Image.open(path, formats=FORMATS) as image:
+    with _opened(path) as image:
         return image.size
 
 
@@ -194,7 +214,7 @@ def _size_and_time(path: Path) -> tuple[int, int]:
 
 def _decoded(path: Path, geometry: Geometry | None, shape: tuple[int, int, int]) -> UInt8Array:
     """One image as (height, width, 3) uint8."""
-    with Image.open(path, formats=FORMATS) as image:
+    with _opened(path) as image, _ALONE if image.width * image.height > MANY_PIXELS else nullcontext():
         # Straight to RGB gives the same pixels, but Pillow warns where a palette has transparency.
         rgb = (image.convert("RGBA") if image.mode == "P" else image).convert("RGB")
     pixels = np.asarray(rgb if geometry is None else _fitted(rgb, geometry))
@@ -210,7 +230,7 @@ def _fitted(image: Image.Image, geometry: Geometry) -> Image.Image:
         shorter = min(image.size)
         width = max(width, geometry.resize * image.width // shorter)
         height = max(height, geometry.resize * image.height // shorter)
-    if width * height > (Image.MAX_IMAGE_PIXELS or width * height):
+    if width * height > MAX_PIXELS:
         raise ValueError(f"{image.width} x {image.height} pixels are too narrow to resize")
     resized = image.resize((width, height), RESAMPLING[geometry.interpolation])
     left, top = round((width - geometry.width) / 2), round((height - geometry.height) / 2)

@@ -17,6 +17,8 @@ _WHOLE = Decimal(100)
 _AUC = "auc"
 _AUC_DECIMALS = 3
 _LONGEST_INLINE_REASON = 16
+_LONGEST_TEXT = 4000
+_LARGEST_PRINTED = 1e15
 _HIDDEN_CATEGORIES = frozenset(
     {"Cc", "Cf", "Cs", "Zl", "Zp"}
 )  # controls, bidi and zero-width marks, surrogates, separators
@@ -25,9 +27,13 @@ _HIDDEN_CATEGORIES = frozenset(
 def rounded(value: float, decimals: int) -> Decimal:
     """The rounding of all formats: half away from zero in decimal, past the noise of binary fractions.
 
+    What no rate can be, but a stranger's file or a limit may say, keeps three digits: ``1E+300``.
+
     >>> rounded(0.63635 * 100, 2)
     Decimal('63.64')
     """
+    if not abs(value) < _LARGEST_PRINTED:
+        return Decimal(f"{value:.3g}")
     return Decimal(f"{value:.10f}").quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
 
 
@@ -112,8 +118,12 @@ def _factor(quotient: float) -> str:
 
 
 def visible(text: str) -> str:
-    """Text in which nothing hides: control, bidirectional and zero-width characters appear as escapes."""
-    return "".join(_escaped(char) if unicodedata.category(char) in _HIDDEN_CATEGORIES else char for char in text)
+    """Text in which nothing hides: control, bidirectional and zero-width characters appear as escapes.
+
+    No text of ours comes near 4,000 characters; longer ones, which are a stranger's, are cut there.
+    """
+    kept = shortened(text, _LONGEST_TEXT)
+    return "".join(_escaped(char) if unicodedata.category(char) in _HIDDEN_CATEGORIES else char for char in kept)
 
 
 def shortened(text: str, limit: int) -> str:

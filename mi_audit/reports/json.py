@@ -50,16 +50,19 @@ def _nest(row: dict[str, Any], *names: str) -> None:
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """``{"precision.member": x}`` as ``{"precision": {"member": x}}``; the false alarm rate under both its names."""
+    """``{"precision.member": x}`` as ``{"precision": {"member": x}}``; the false alarm rate under both its names.
+
+    A name whose part before the dot is a name itself, which none of ours is, stays as it is.
+    """
     nested: dict[str, Any] = {}
     for name in sorted(flat):
         outer, dot, inner = name.partition(".")
-        if dot:
+        if dot and outer not in flat:
             nested.setdefault(outer, {})[inner] = flat[name]
         else:
-            nested[outer] = flat[name]
-            if outer in _ALIASES:
-                nested[_ALIASES[outer]] = flat[name]
+            nested[name] = flat[name]
+            if name in _ALIASES:
+                nested[_ALIASES[name]] = flat[name]
     return nested
 
 

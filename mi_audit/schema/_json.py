@@ -14,6 +14,7 @@ from typing import Any
 JsonValue = Any
 
 _LARGEST = 2**63 - 1
+_DEEPEST = 50  # free values are walked by functions that call themselves
 
 
 def encode(value: object) -> JsonValue:
@@ -35,7 +36,7 @@ def decode(expected: Any, value: JsonValue, where: str = "header") -> Any:
     """
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
     if expected is Any:
-        return value
+        return _checked_depth(value, where)
     if isinstance(expected, type) and dataclasses.is_dataclass(expected):
         return _decode_dataclass(expected, value, where)
     if origin is types.UnionType or origin is typing.Union:
@@ -88,6 +89,17 @@ def _decode_plain(expected: Any, value: JsonValue, where: str) -> object:
         _checked(value, type(value) in (int, float) and math.isfinite(value), where, expected)
         return float(value)
     return _checked(value, type(value) is expected, where, expected)
+
+
+def _checked_depth(value: JsonValue, where: str) -> JsonValue:
+    """A free value as it is, when its lists and objects are not nested too deeply."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [item for item in level if isinstance(item, list | dict)]
+        level = [part for item in inner for part in (item.values() if isinstance(item, dict) else item)]
+        if not level:
+            return value
+    raise ValueError(f"{where}: expected at most {_DEEPEST} levels of lists and objects, got more")
 
 
 def _checked(value: JsonValue, holds: bool, where: str, expected: Any) -> JsonValue:

@@ -44,8 +44,8 @@ def row_blocks(array: Array, block_bytes: int = BLOCK_BYTES) -> Iterator[Array]:
     An array that is mapped from a file is walked in flat memory, whatever its length: what was walked is given back.
     """
     rows = array.reshape(1) if array.ndim == 0 else array
-    row_bytes = max(1, rows.nbytes // max(1, len(rows)))
-    step = max(1, block_bytes // row_bytes)
+    row_bytes = rows.nbytes // max(1, len(rows))
+    step = max(1, block_bytes // row_bytes if row_bytes else len(rows))
     for start in range(0, len(rows), step):
         yield rows[start : start + step]
         if len(rows) > step:

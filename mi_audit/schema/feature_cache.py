@@ -55,15 +55,16 @@ class FeatureCache:
         if self.outputs_kind not in get_args(OutputsKind):
             raise ValueError(f"expected outputs_kind to be one of {get_args(OutputsKind)}, got {self.outputs_kind!r}")
         n_columns = 0 if self.outputs_kind == "labels" else self.n_classes
-        self._check("outputs", (n, n_columns), "f")
-        self._check("is_member", (n,), "b")
-        self._check("is_audited", (n,), "b")
-        self._check("label", (n,), "i")
-        self._check("predicted", (n,), "i")
-        self._check("sample_id", (n,), "U")
+        self._check("outputs", (n, n_columns), np.float32)
+        self._check("is_member", (n,), np.bool_)
+        self._check("is_audited", (n,), np.bool_)
+        self._check("label", (n,), np.int64)
+        self._check("predicted", (n,), np.int64)
+        self._check("sample_id", (n,), np.str_)
         self._check_classes("label")
         self._check_classes("predicted")
         self._check_features(n)
+        self._check_provenance()
         if len(set(self.sample_id.tolist())) != n:
             raise ValueError("expected every sample_id to be unique, got duplicates")
         if not all_finite(self.outputs):
@@ -110,8 +111,19 @@ class FeatureCache:
             **own,
         )
 
-    def _check(self, name: str, shape: tuple[int | None, ...], kinds: str) -> None:
-        object.__setattr__(self, name, checked(name, getattr(self, name), shape, kinds))
+    def _check(self, name: str, shape: tuple[int | None, ...], scalar: type[np.generic]) -> None:
+        """Narrower types are refused too: arithmetic with labels of 8 bits would wrap around."""
+        array = checked(name, getattr(self, name), shape, np.dtype(scalar).kind)
+        if array.dtype.type is not scalar:
+            raise ValueError(f"expected {name} of {np.dtype(scalar)}, got {array.dtype}")
+        object.__setattr__(self, name, array)
+
+    def _check_provenance(self) -> None:
+        """The parts that later stages look into; the rest is free."""
+        parts = ("target", "dataset")
+        unfit = [part for part in parts if not isinstance(self.provenance.get(part, {}), Mapping)]
+        if unfit:
+            raise ValueError(f"expected an object for the {unfit[0]} in the provenance, got something else")
 
     def _check_classes(self, name: str) -> None:
         classes = getattr(self, name)

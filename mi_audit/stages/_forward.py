@@ -74,7 +74,7 @@ def forward(
         batch_size: to begin with.
         on_smaller_batch: called with every new batch size.
     """
-    device = _device_of(target.module)
+    device, batch_size = _device_of(target.module), max(1, min(batch_size, stop - start))
     with ThreadPoolExecutor(max_workers=1) as reader, torch.inference_mode(), _exact_kernels():
         ahead = reader.submit(read, start, min(start + batch_size, stop))
         while start < stop:

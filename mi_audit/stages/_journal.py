@@ -5,6 +5,7 @@ made durable before the journal counts them, so whatever happens between two wri
 that is not there. A journal of other weights, other data or other options has another key, and is started anew.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -61,7 +62,7 @@ class RowJournal:
         n_rows, n_columns: of the whole.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: the folder cannot be written, or another process is writing there.
     """
 
     def __init__(self, folder: Path, key: str, n_rows: int, n_columns: int) -> None:
@@ -70,14 +71,20 @@ class RowJournal:
         self._shape = (n_rows, n_columns)
         self._last_commit = time.monotonic()
         try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+            self._lock = _locked(folder)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        try:
             self.n_done = self._resumable_rows()
             if self.n_done == 0:
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir(mode=0o700, parents=True)
+                self._journal_path.unlink(missing_ok=True)
             self._file = self._rows_path.open("r+b" if self.n_done else "w+b")
             self._file.truncate(self.n_done * n_columns * 4)
             self._file.seek(0, os.SEEK_END)
         except OSError as error:
+            os.close(self._lock)
             raise _unwritable(folder, error) from error
 
     def __enter__(self) -> Self:
@@ -95,6 +102,7 @@ class RowJournal:
                 raise _unwritable(self.folder, problem) from problem
         finally:
             self._file.close()
+            os.close(self._lock)
 
     def append(self, block: npt.NDArray[np.float32]) -> None:
         """Add rows; at most about a second of them is lost when the machine dies.
@@ -148,6 +156,25 @@ class RowJournal:
         temporary.write_text(json.dumps(self._identity | {"n_done": self.n_done}), encoding="utf-8")
         temporary.replace(self._journal_path)
         self._last_commit = time.monotonic()
+
+
+def _locked(folder: Path) -> int:
+    """A descriptor of the folder that keeps other processes out of it until it is closed.
+
+    Raises:
+        OutputError: another process is writing there.
+        OSError: the folder cannot be opened.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        tip = "wait for it and run the same command again, or choose another --out or --cache-dir"
+        raise OutputError(f"{folder}: another mi-audit is writing there", tip=tip) from error
+    except OSError:  # a file system without locks
+        pass
+    return descriptor
 
 
 def _unwritable(folder: Path, error: OSError) -> OutputError:

@@ -43,36 +43,46 @@ class Selection:
     mask: BoolArray
 
 
-def baselines(cache: FeatureCache, selection: Selection) -> Baselines:
-    """The naive attack's and ZeroR's numbers on the same samples."""
-    is_member, is_correct = cache.is_member[selection.mask], cache.is_correct[selection.mask]
+def _baselines(cache: FeatureCache, mask: BoolArray) -> Baselines:
+    """The naive attack's and ZeroR's numbers on the samples under a mask."""
+    is_member, is_correct = cache.is_member[mask], cache.is_correct[mask]
     both = measure(is_correct.astype(np.float64), 0.5, is_member), measure(np.ones(len(is_member)), 0.5, is_member)
     naive, zero_r = ({name: numbers[name] for name in BASELINE_METRICS} for numbers in both)
     return naive, zero_r
 
 
-def attack_row(
-    attack: TrainedAttack, selection: Selection, score: FloatArray, is_member: BoolArray, baselines: Baselines
-) -> AttackRow:
-    """Every metric of one attack on one selection of samples; samples without a score are left out.
+def attack_rows(
+    cache: FeatureCache, attacks: Sequence[TrainedAttack], selection: Selection, scores: Mapping[str, FloatArray]
+) -> Iterator[AttackRow]:
+    """Every attack on one selection of samples, each beside the baselines on the very samples that it gives a score.
 
     Args:
-        attack: whose threshold decides.
+        cache: the feature cache.
+        attacks: whose thresholds decide.
         selection: which samples.
-        score: (n_samples,) float64 of the whole cache.
-        is_member: (n_samples,) bool of the whole cache.
-        baselines: from `baselines`, on the same selection.
+        scores: {label of an attack: (n_samples,) float64 of the whole cache}, NaN where it has none.
     """
-    mask = selection.mask & ~np.isnan(score)
-    n_members, n_non_members = int(is_member[mask].sum()), int((~is_member[mask]).sum())
+    known: dict[bytes, Baselines] = {}  # most attacks score the same samples
+    for attack in attacks:
+        mask = selection.mask & ~np.isnan(scores[attack.label])
+        if (key := mask.tobytes()) not in known:
+            known[key] = _baselines(cache, mask)
+        yield _attack_row(attack, selection, scores[attack.label][mask], cache.is_member[mask], known[key])
+
+
+def _attack_row(
+    attack: TrainedAttack, selection: Selection, score: FloatArray, is_member: BoolArray, baselines: Baselines
+) -> AttackRow:
+    """One attack on the samples that it gives a score, `score` and `is_member` being of these only."""
+    n_members = int(is_member.sum())
     return AttackRow(
         attack=attack.label,
         samples=selection.samples,
         subset=selection.subset,
         image_class=selection.image_class,
         n_members=n_members,
-        n_non_members=n_non_members,
-        metrics=measure(score[mask], attack.threshold, is_member[mask]),
+        n_non_members=len(is_member) - n_members,
+        metrics=measure(score, attack.threshold, is_member),
         naive=baselines[0],
         zero_r=baselines[1],
     )
@@ -115,12 +125,12 @@ def sweep(
     is_held_out: BoolArray,
     ratios: Sequence[Ratio],
 ) -> Iterator[SweepRow]:
-    """The selected attack, the naive one and ZeroR at every ratio, on held-out samples."""
+    """The selected attack, the naive one and ZeroR at every ratio, on the held-out samples that the selected scores."""
     attacks = {attack.label: attack for attack in trained.attacks}
     labels = dict.fromkeys([trained.selected, *([NAIVE] if NAIVE in attacks else [])])
+    chosen = is_held_out & ~np.isnan(scores[trained.selected])
     for ratio in ratios:
         for label in labels:
-            chosen = is_held_out & ~np.isnan(scores[label])
             decisions = Decisions.of(scores[label][chosen], attacks[label].threshold, is_member[chosen])
             yield _sweep_row(label, ratio, decisions)
         yield SweepRow(ZERO_R, ratio.label, ratio.prior, balancedness.zero_r(ratio.prior), {}, 0, 0)

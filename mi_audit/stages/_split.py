@@ -9,8 +9,22 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
+from mi_audit.errors import UsageError
+
+MAX_SEED = 2**63 - 1
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+
+def checked_seed(seed: int) -> int:
+    """The seed, if every generator that gets it can take it.
+
+    Raises:
+        UsageError: it is negative, or does not fit into 63 bits.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise UsageError(f"expected --seed from 0 to {MAX_SEED}, got {seed}", tip="for example --seed 1")
+    return seed
 
 
 def seeded_keys(sample_id: npt.NDArray[np.str_], seed: int) -> npt.NDArray[np.uint64]:

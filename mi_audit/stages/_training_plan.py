@@ -11,6 +11,7 @@ from mi_audit.attacks.interface import Attack
 from mi_audit.errors import UsageError
 from mi_audit.schema.trained_attacks import Protocol, View
 from mi_audit.stages._balancing import BALANCES, Balance
+from mi_audit.stages._split import checked_seed
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def planned(options: TrainOptions) -> Plan:
         raise UsageError(f"unknown protocol {options.protocol!r}", tip=plugins.did_you_mean(options.protocol, PLANS))
     given = {name: value for name, value in asdict(options).items() if value is not None and name != "settings"}
     chosen = replace(PLANS[options.protocol], **given | {"attacks": options.attacks or PLANS[options.protocol].attacks})
+    checked_seed(chosen.seed)
     if chosen.balance not in BALANCES:
         tip = plugins.did_you_mean(chosen.balance, BALANCES)
         raise UsageError(f"unknown way of balancing {chosen.balance!r}", tip=tip)
@@ -112,7 +114,7 @@ def attacks_of(chosen: Plan) -> dict[str, Attack]:
             raise UsageError(f"{name!r} comes in one form only, got {text!r}", tip=f"--attack {name}")
         options = _fixed_by_the_paper(cls) if chosen.protocol == "paper" else {}
         options |= chosen.settings.get(name, {})
-        for form in [value] if value or cls.argument is None else cls.arguments:
+        for form in _forms(cls, value or options.get(str(cls.argument))):
             label = f"{name}:{form}" if form else name
             own = {str(cls.argument): form} if form else {}
             attacks[label] = plugins.load("attacks", name, options | own)
@@ -121,6 +123,13 @@ def attacks_of(chosen: Plan) -> dict[str, Attack]:
         name = min(unused)
         raise UsageError(f"--set {name}. ... is for an attack that does not run", tip=f"add --attack {name}")
     return attacks
+
+
+def _forms(cls: type[Attack], wanted: object) -> Sequence[str]:
+    """The forms of an attack that are to run: the one that was asked for, or all; ``""`` where there are none."""
+    if cls.argument is None:
+        return ("",)
+    return (str(wanted),) if wanted else cls.arguments
 
 
 def _settings(texts: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -75,7 +75,7 @@ def extract_to(extraction: extract.Extraction, path: Path, progress: Progress) -
             rows.remove()  # there is nothing to go on from: other weights or other data have another key
             raise
         store.write(path, cache)
-    rows.remove()
+        rows.remove()
     return cache
 
 

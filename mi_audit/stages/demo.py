@@ -8,6 +8,7 @@ from torch import nn
 from mi_audit import store
 from mi_audit.datasets.interface import Side
 from mi_audit.stages._sources import open_data
+from mi_audit.stages._split import checked_seed
 from mi_audit.stages.progress import Progress, Silence
 from mi_audit.targets._build import build, find
 
@@ -25,7 +26,9 @@ def train_target(path: Path, seed: int, progress: Progress | None = None) -> Non
 
     Raises:
         OutputError: the file cannot be written.
+        UsageError: the seed is out of range.
     """
+    checked_seed(seed)
     members = open_data("digits", None, download=False).members
     n_threads = torch.get_num_threads()
     torch.set_num_threads(

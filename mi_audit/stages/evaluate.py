@@ -134,12 +134,8 @@ def _attack_rows(
     """Every attack x samples x subset (x class)."""
     rows: list[AttackRow] = []
     for selection in _selections(cache, is_held_out, by_class=by_class):
-        baselines = _rows.baselines(cache, selection)
-        rows += [
-            _rows.attack_row(attack, selection, scores[attack.label], cache.is_member, baselines)
-            for attack in trained.attacks
-            if selection.samples == "held-out" or attack.is_fixed
-        ]
+        attacks = [attack for attack in trained.attacks if selection.samples == "held-out" or attack.is_fixed]
+        rows += _rows.attack_rows(cache, attacks, selection, scores)
     return rows
 
 
@@ -200,7 +196,12 @@ def _title(cache: FeatureCache) -> str:
 
 
 def _provenance(cache: FeatureCache, trained: TrainedAttacks, options: EvaluateOptions) -> dict[str, Any]:
-    chosen = {"ratios": list(options.ratios), "by_class": options.by_class, "fail_above": list(options.fail_above)}
+    chosen = {
+        "ratios": list(options.ratios),
+        "by_class": options.by_class,
+        "fail_above": list(options.fail_above),
+        "aggregate_only": options.aggregate_only,
+    }
     return {
         "features": cache.provenance,
         "attacks": trained.provenance,

@@ -61,6 +61,7 @@ class ExtractOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _split.checked_seed(self.seed)
         for name in ("max_members", "max_non_members", "batch_size"):
             number = getattr(self, name)
             if number is not None and number < 1:

@@ -107,3 +107,12 @@ def test_a_constant_column_becomes_0_even_where_its_mean_is_rounded(value):
 
 def test_weights_are_scaled_to_mean_1():
     np.testing.assert_allclose(unit_mean(np.array([1.0, 3.0, 8.0])), [0.25, 0.75, 2.0])
+
+
+def test_what_float32_cannot_hold_is_cut_off():
+    # Log-odds of float32 logits reach 6.8e38, twice the largest float32.
+    seen = observations([(6.8e38, 0, -6.8e38), (1e29, 1, 0)])
+    encoding = Encoding.of(seen, np.ones(2))
+    matrix = encoding.matrix(seen)
+    np.testing.assert_array_equal(matrix[:, :2], [[1e30, -1e30], [1e29, 0]])
+    np.testing.assert_allclose(encoding.class_means[-1], [0.55e30, -0.5e30])

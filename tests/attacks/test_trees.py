@@ -68,3 +68,15 @@ def changed(values: np.ndarray, at: int, to: float) -> np.ndarray:
 def test_arrays_that_make_no_trees_are_refused(changes):
     with pytest.raises(ValueError, match="expected"):
         trees(**changes)
+
+
+def test_a_row_alone_has_the_same_bits_as_the_row_among_others():
+    # Means of many trees round differently when added in another order; at the threshold the order would decide.
+    rng = np.random.default_rng(0)
+    n_trees = 200
+    leaves = Trees(
+        np.arange(n_trees + 1), *(np.full(n_trees, -1) for _ in range(3)), rng.uniform(size=n_trees) / 10 + 0.45
+    )
+    together = leaves.mean(np.zeros((5000, 1), np.float32))
+    for n in (1, 2, 400):
+        np.testing.assert_array_equal(leaves.mean(np.zeros((n, 1), np.float32)), together[:n])

@@ -79,6 +79,9 @@ TAMPERINGS: dict[str, Callable[[dict[str, Any]], object]] = {
     "another size": lambda learner: tree(learner)["tree_param"].update(num_nodes="1000000"),
     "vector leaves": lambda learner: tree(learner)["tree_param"].update(size_leaf_vector="9"),
     "no nodes": lambda learner: tree(learner).update({name: [] for name in tree(learner) if name != "tree_param"}),
+    "a number twice": lambda learner: learner["gradient_booster"]["model"]["trees"][1].update(id=0),
+    "a wrong parent": lambda learner: set_in(tree(learner)["parents"], 1, 2),
+    "a parent of the root": lambda learner: set_in(tree(learner)["parents"], 0, 1),
     "more trees": lambda learner: learner["gradient_booster"]["model"]["gbtree_model_param"].update(num_trees="99"),
     "other groups": lambda learner: learner["gradient_booster"]["model"].update(tree_info=[7] * 5),
     "other rounds": lambda learner: learner["gradient_booster"]["model"].update(iteration_indptr=[0, 99]),
@@ -127,3 +130,13 @@ def test_text_that_is_no_model_is_refused(text):
 def test_options_out_of_range_are_refused(option, value):
     with pytest.raises(UsageError, match=option):
         plugins.load("attacks", "xgboost", {option: value})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_library_sees_what_was_checked_and_nothing_else(encoding):
+    # Of two entries of one name the last counts here; which one counts in the library must not matter.
+    text = FITTED.model.decode()
+    twice = text.replace('"num_feature":', '"num_feature":"1000000","num_feature":', 1)
+    assert twice != text
+    fitted = FittedXGBoost(FITTED.encoding, twice.encode(encoding))
+    assert fitted.model == FITTED.model

@@ -1,5 +1,6 @@
 """The command line as a user meets it: the installed console script, and the same program inside this process."""
 
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -43,7 +44,9 @@ def command(tmp_path, monkeypatch, capsys):
         printed = capsys.readouterr()
         return Done(code, printed.out, printed.err)
 
-    return run
+    before = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="session")

@@ -100,6 +100,22 @@ CASES = {
     "limit": (("evaluate", "features.npz", "attack.npz", "--fail-above", "acc=1"), "metric"),
     "report of features": (("report", "features.npz"), "audit"),
     "report format": (("report", "audit.npz", "--format", "pdf"), "console"),
+    "limit that is empty": (("evaluate", "features.npz", "attack.npz", "--fail-above", ""), "expected values"),
+    "attacks that are empty": (("train-attack", "features.npz", "--attack", ",", *OUT), "expected values"),
+    "negative seed": (("train-attack", "features.npz", "--seed", "-1", *OUT), "expected --seed from 0"),
+    "huge seed": (("extract", "--model", "digits.pt", *ARCH, "--data", "digits", "--seed", 2**63, *OUT), "--seed"),
+    "huge seed of the demo": (("demo", "--seed", 10**40, "--out", "is_a_folder"), "--seed"),
+    "features overwritten": (("train-attack", "features.npz", "--out", "features.npz"), "overwritten"),
+    "attack overwritten": (("evaluate", "features.npz", "attack.npz", "--out", "attack.npz"), "overwritten"),
+    "model overwritten": (
+        ("extract", "--model", "digits.pt", *ARCH, "--data", "digits", "--out", "digits.pt"),
+        "overwritten",
+    ),
+    "data overwritten": (
+        ("extract", "--model", "digits.pt", *ARCH, "--data", "arrays:labels.npz", "--out", "labels.npz"),
+        "overwritten",
+    ),
+    "audit overwritten": (("report", "audit.npz", "--out", "audit.npz"), "overwritten"),
     "topic": (("list", "attack"), "did you mean 'attacks'"),
     "output in a folder that is not there": (("report", "audit.npz", "--out", "gone/report.md"), "gone"),
     "output that is a folder": (("report", "audit.npz", "--out", "is_a_folder"), "folder"),
@@ -131,6 +147,15 @@ def test_attacks_of_another_cache_are_refused(folder, command, monkeypatch):
     done = command("evaluate", "other.npz", "attack.npz")
     assert done.code == 2
     assert "not trained on this feature cache" in done.stderr
+
+
+def test_a_batch_size_beyond_the_samples_is_all_of_them(folder, command, monkeypatch, tmp_path):
+    monkeypatch.chdir(folder)
+    samples = ("--data", "digits", "--max-members", 5, "--max-non-members", 5)
+    done = command(
+        "extract", "--model", "digits.pt", *ARCH, *samples, "--batch-size", 10**20, "--out", tmp_path / "a.npz"
+    )
+    assert done.code == 0, done.stderr
 
 
 def test_a_crash_is_never_a_failed_gate(folder, command, monkeypatch):

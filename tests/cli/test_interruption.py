@@ -1,6 +1,7 @@
 """Ctrl-C: the last whole state is kept, and the same command goes on from it to the same bytes."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -36,3 +37,27 @@ def test_an_interrupted_extraction_resumes_to_the_same_bytes(tmp_path):
     assert whole.code == 0
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npz", "b.npz", "data.npz"]
+
+
+def test_being_told_to_end_is_being_interrupted(demo, command, monkeypatch, tmp_path):
+    from mi_audit.stages import train_attack
+
+    monkeypatch.setattr(train_attack, "train_attacks", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    done = command("train-attack", demo[0] / "features.npz", "--out", "a.npz")
+    assert done.code == 130
+    assert done.stderr.startswith("interrupted: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_demo_runs_no_further_command(command, monkeypatch):
+    from mi_audit.stages import demo, extract
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "train_target", lambda *_: None)
+    monkeypatch.setattr(extract, "prepare", interrupt)
+    done = command("demo", "--out", "run")
+    assert done.code == 130
+    assert "train-attack" not in done.stderr
+    assert "interrupted: " in done.stderr

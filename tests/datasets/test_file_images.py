@@ -1,4 +1,5 @@
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,7 @@ def test_a_missing_file_and_a_changed_size_are_told(tmp_path: Path) -> None:
 
 
 def test_a_sliver_is_refused_before_it_is_blown_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
+    monkeypatch.setattr(_images, "MAX_PIXELS", 10_000)
     images = write(tmp_path, (1, 500)).with_geometry(Geometry(height=8, width=8, resize=8))
     with pytest.raises(DataSetError, match="500 x 1 pixels are too narrow"):
         images.read(0, 1)
@@ -134,3 +135,31 @@ def test_digest_depends_on_path_size_time_order_and_geometry_but_not_on_the_root
     os.utime(tmp_path / "b" / "0.png", ns=(status.st_atime_ns, status.st_mtime_ns))
     others.append(moved.digest())
     assert len({first, *others}) == 5
+
+
+def test_an_image_that_says_it_is_huge_is_refused_before_it_is_unpacked(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(_images, "MAX_PIXELS", 100)
+    monkeypatch.setattr(Image.Image, "convert", lambda *_: pytest.fail("unpacked"))
+    images = write(tmp_path, (10, 11))
+    with pytest.raises(DataSetError, match="11 x 10 pixels, more than 100"):
+        _ = images.shape
+    with pytest.raises(DataSetError, match="more than 100"):
+        images.with_geometry(Geometry(4, 4, 4)).read(0, 1)
+
+
+def test_images_of_many_pixels_are_unpacked_one_at_a_time_to_the_same_pixels(tmp_path, monkeypatch) -> None:
+    images = write(tmp_path, *[(10, 11)] * 6)
+    expected, n_at_once, most, convert = images.read(0, 6), 0, 0, Image.Image.convert
+
+    def counted(image: Image.Image, *arguments: object) -> Image.Image:
+        nonlocal n_at_once, most
+        n_at_once += 1
+        most = max(most, n_at_once)
+        time.sleep(0.005)
+        n_at_once -= 1
+        return convert(image, *arguments)
+
+    monkeypatch.setattr(_images, "MANY_PIXELS", 100)
+    monkeypatch.setattr(Image.Image, "convert", counted)
+    np.testing.assert_array_equal(images.read(0, 6), expected)
+    assert most == 1

@@ -121,3 +121,14 @@ def test_visible_text_of_ordinary_names_is_the_names() -> None:
 def test_shortened() -> None:
     assert _format.shortened("abcdef", 6) == "abcdef"
     assert _format.shortened("abcdefg", 6) == "abcde…"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1e300, "1E+302"), (-1e300, "\u22121E+302"), (1e30, "1E+32"), (1.7e308, "Infinity")]
+)
+def test_what_no_rate_can_be_is_printed_all_the_same(value: float, text: str) -> None:
+    assert _format.percent(value) == text
+
+
+def test_visible_text_has_an_end() -> None:
+    assert len(_format.visible("x" * 1_000_000)) == 4000

@@ -151,3 +151,11 @@ def test_what_json_cannot_say_in_options_is_text() -> None:
     attack = replace(audit.attacks[0], options={"z": float("inf"), "a": (1, None, True)})
     text = Json().render([replace(audit, attacks=(attack,))])
     assert json.loads(text)["audits"][0]["attacks"][0]["options"] == {"a": [1, None, True], "z": "inf"}
+
+
+def test_names_that_contradict_each_other_stay_as_they_are() -> None:
+    audit = audits.per_class()
+    average = replace(audit.class_averages[0], n_classes_undefined={"x": 1, "x.y": 2, "a.b": 3})
+    audit = replace(audit, class_averages=(average, *audit.class_averages[1:]))
+    shown = json.loads(Json().render([audit]))["audits"][0]["class_averages"][0]["n_classes_undefined"]
+    assert shown == {"x": 1, "x.y": 2, "a": {"b": 3}}

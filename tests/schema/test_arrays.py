@@ -123,3 +123,8 @@ def test_all_finite_looks_at_every_block(value, expected):
     array[2, -1] = value
     assert arrays.all_finite(array) is expected
     assert arrays.all_finite(np.zeros((0, 4), np.float32))
+
+
+@pytest.mark.parametrize("shape", [(2**48, 0), (0, 3), (0,)])
+def test_an_array_without_values_is_at_most_one_block_however_long(shape):
+    assert sum(1 for _ in arrays.row_blocks(np.empty(shape))) <= 1

@@ -99,3 +99,15 @@ def test_a_missing_entry_is_refused_by_its_name():
 def test_what_is_no_object_makes_no_dataclass(value):
     with pytest.raises(ValueError, match="expected Outer"):
         _json.decode(Outer, value)
+
+
+@pytest.mark.parametrize("nested", [lambda value: [value], lambda value: {"k": value}])
+def test_free_values_are_nested_only_so_deep(nested):
+    value: Any = 0
+    for _ in range(49):
+        value = nested(value)
+    assert _json.decode(dict[str, Any], {"k": value}) == {"k": value}
+    for _ in range(2):
+        value = nested(value)
+    with pytest.raises(ValueError, match=r"header\.k: expected at most 50 levels"):
+        _json.decode(dict[str, Any], {"k": value})

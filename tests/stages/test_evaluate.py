@@ -181,7 +181,17 @@ def test_samples_without_an_attack_of_their_class_are_counted():
     audit = evaluate(rare, train_attacks(rare, options), EvaluateOptions())
     missing = [finding for finding in audit.findings if finding.slug == "samples-not-scored"]
     assert len(missing) == 1
-    assert audit.row("threshold:loss").n_members == audit.row("naive").n_members - 3
+    row, naive = audit.row("threshold:loss"), audit.row("naive")
+    assert row.n_members == naive.n_members - 3
+    scored = audit.samples.is_held_out & ~np.isnan(audit.samples.score["threshold:loss"])
+    truth, is_correct = audit.samples.is_member[scored], audit.samples.is_correct[scored]
+    beside = reference.balanced_accuracy_score(truth, is_correct)
+    assert row.naive["balanced_accuracy"].value == pytest.approx(beside) != naive.metrics["balanced_accuracy"].value
+    assert naive.naive["balanced_accuracy"] == naive.metrics["balanced_accuracy"]
+    assert row.zero_r["accuracy"].value == pytest.approx(truth.mean())
+    swept = {(one.attack, one.ratio): one.exact for one in audit.sweep}
+    assert audit.selected == "threshold:loss"
+    assert swept["naive", "1:1"]["balanced_accuracy"].value == pytest.approx(beside)
 
 
 def test_an_aggregate_audit_has_the_same_rows_and_no_samples(planted):

@@ -104,3 +104,14 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"):
         RowJournal(tmp_path / "file" / "a.part", "key", 8, 3)
+
+
+def test_a_second_process_is_kept_out_until_the_first_is_through(tmp_path):
+    with RowJournal(tmp_path / "a.part", "key", 8, 3) as rows:
+        rows.append(BLOCK)
+        with pytest.raises(OutputError, match="another mi-audit is writing there"):
+            RowJournal(tmp_path / "a.part", "key", 8, 3)
+        rows.append(BLOCK)
+        assert np.array_equal(rows.finished(), np.concatenate([BLOCK, BLOCK]))
+    with RowJournal(tmp_path / "a.part", "key", 8, 3) as rows:
+        assert rows.n_done == 8

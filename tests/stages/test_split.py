@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mi_audit.errors import UsageError
 from mi_audit.stages import _split
 
 
@@ -74,3 +75,10 @@ def test_keys_are_those_of_a_keyed_blake2b():
 
     expected = hashlib.blake2b(b"train/7", digest_size=8, key=(5).to_bytes(16, "little", signed=True)).digest()
     assert _split.seeded_keys(np.array(["train/7"]), 5)[0] == int.from_bytes(expected, "little")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 10**40])
+def test_a_seed_that_a_generator_cannot_take_is_an_error(seed):
+    with pytest.raises(UsageError, match="expected --seed from 0"):
+        _split.checked_seed(seed)
+    assert _split.checked_seed(_split.MAX_SEED) == 2**63 - 1

@@ -152,6 +152,11 @@ def test_a_bare_name_stands_for_all_its_forms():
     assert labels == ["threshold:loss", "threshold:max-confidence", "threshold:entropy", "threshold:modified-entropy"]
 
 
+def test_a_setting_picks_the_form_of_an_attack():
+    options = TrainOptions(attacks=("threshold",), settings=("threshold.signal=entropy",))
+    assert list(attacks_of(planned(options))) == ["threshold:entropy"]
+
+
 def test_a_setting_of_an_attack_that_does_not_run_is_an_error():
     with pytest.raises(UsageError, match="does not run"):
         attacks_of(planned(TrainOptions(attacks=("naive",), settings=("xgboost.max_depth=3",))))
