@@ -102,7 +102,7 @@ class PerClass(Attack):
         if not kept:
             raise UsageError(
                 f"expected a class with at least {self.min_per_side} known members and as many non-members, got none",
-                tip="leave out --per-class: one attack for all classes needs fewer samples",
+                tip="--one-for-all: one attack for all classes needs fewer samples",
             )
         attacks = self.attack.fit_each([rows_of[number] for number in kept], seen, is_member, weight, rng)
         name = type(self.attack).__module__.rpartition(".")[2].replace("_", "-")

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from mi_audit.attacks import _payload, _stack
 from mi_audit.attacks._inputs import Encoding, standardisation, unit_mean
-from mi_audit.attacks._options import require_positive
+from mi_audit.attacks._options import require_count, require_positive
 from mi_audit.attacks.interface import Attack, BoolArray, FittedAttack, FloatArray, IntArray, Observations
+from mi_audit.errors import UsageError
 
 HIDDEN = (128, 64)
 
@@ -123,7 +124,8 @@ class MLP(Attack):
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        require_positive(epochs=self.epochs, batch_size=self.batch_size, learning_rate=self.learning_rate)
+        require_count(epochs=self.epochs, batch_size=self.batch_size)
+        require_positive(learning_rate=self.learning_rate)
         if not self.weight_decay >= 0:
             raise ValueError(f"expected weight_decay of 0 or more, got {self.weight_decay}")
 
@@ -158,6 +160,8 @@ class MLP(Attack):
             )
         rngs = [np.random.default_rng(seed) for seed in rng.integers(2**63, size=len(groups))]
         networks = _stack.train(samples, self._recipe(), rngs)
+        if not all(np.isfinite(values).all() for layers in networks for layer in layers for values in layer):
+            raise UsageError("mlp: the training diverged", tip="try a smaller --set mlp.learning_rate=...")
         return [
             FittedMLP(encoding, *scaling, layers)
             for encoding, scaling, layers in zip(encodings, scalings, networks, strict=True)

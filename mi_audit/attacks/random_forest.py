@@ -8,7 +8,7 @@ import numpy as np
 
 from mi_audit.attacks import _payload
 from mi_audit.attacks._inputs import Encoding, unit_mean
-from mi_audit.attacks._options import require_positive
+from mi_audit.attacks._options import require_count
 from mi_audit.attacks._trees import Trees, from_sklearn
 from mi_audit.attacks.interface import Attack, BoolArray, FittedAttack, FloatArray, IntArray, Observations
 
@@ -101,7 +101,7 @@ class RandomForest(Attack):
     min_samples_leaf: int = 20
 
     def __post_init__(self) -> None:
-        require_positive(
+        require_count(
             n_estimators=self.n_estimators,
             max_samples=self.max_samples,
             max_depth=self.max_depth,

@@ -8,7 +8,7 @@ import numpy as np
 
 from mi_audit.attacks import _payload, _xgboost_model
 from mi_audit.attacks._inputs import Encoding, unit_mean
-from mi_audit.attacks._options import require_positive, require_share
+from mi_audit.attacks._options import require_count, require_positive, require_share
 from mi_audit.attacks.interface import Attack, BoolArray, FittedAttack, FloatArray, Observations
 
 _PAPER_SPACE: dict[str, Sequence[Any]] = {
@@ -20,6 +20,8 @@ _PAPER_SPACE: dict[str, Sequence[Any]] = {
     "n_estimators": (100,),  # this and the next are the library's defaults, which the paper left alone
     "learning_rate": (0.3,),
 }
+
+MAX_DEPTH = 64
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,13 @@ class XGBoost(Attack):
     scale_pos_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        require_positive(
-            n_estimators=self.n_estimators, max_depth=self.max_depth, scale_pos_weight=self.scale_pos_weight
-        )
+        require_count(n_estimators=self.n_estimators, max_depth=self.max_depth)
+        require_positive(scale_pos_weight=self.scale_pos_weight)
         require_share(
             learning_rate=self.learning_rate, subsample=self.subsample, colsample_bytree=self.colsample_bytree
         )
+        if self.max_depth > MAX_DEPTH:
+            raise ValueError(f"expected max_depth of at most {MAX_DEPTH}, got {self.max_depth}")
         if not self.min_child_weight >= 0:
             raise ValueError(f"expected min_child_weight of 0 or more, got {self.min_child_weight}")
 

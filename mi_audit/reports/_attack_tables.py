@@ -112,7 +112,7 @@ def subsets(audit: Audit) -> Table:
 
 
 def _subset_rows(audit: Audit, row: AttackRow, *, is_first: bool) -> list[Row]:
-    naive = _lookup.naive_metrics(audit, row.subset)
+    naive = row.naive
     shown = {audit.selected: row.metrics, _lookup.NAIVE: naive, "ZeroR": _without_intervals(row.zero_r)}
     sizes = (_format.count(row.n_members), _format.count(row.n_non_members))
     return [

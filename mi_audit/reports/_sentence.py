@@ -55,7 +55,8 @@ def _against_naive(audit: Audit, leak: float) -> str:
     """Above or below the naive attack, as the difference of the two numbers that the reader sees."""
     if audit.selected == _lookup.NAIVE:
         return ""
-    naive = _lookup.naive_metrics(audit).get("balanced_accuracy")
+    headline = _lookup.headline(audit)
+    naive = headline.naive.get("balanced_accuracy") if headline is not None else None
     if naive is None or naive.value is None:
         return ""
     points = _format.rounded(100 * leak, 1) - _format.rounded(100 * naive.value, 1)

@@ -97,3 +97,8 @@ def test_another_number_of_layers_is_refused(n_layers):
 def test_options_out_of_range_are_refused(option, value):
     with pytest.raises(UsageError, match=option):
         plugins.load("attacks", "mlp", {option: value})
+
+
+def test_training_that_diverges_is_an_error_of_usage():
+    with pytest.raises(UsageError, match="diverged"):
+        MLP(learning_rate=1e6, epochs=30).fit(SEEN, IS_MEMBER, WEIGHT, np.random.default_rng(0))

@@ -64,7 +64,7 @@ def test_no_class_with_enough_samples_is_an_error_with_a_tip():
     seen, is_member = of_classes({0: (14, 14)})
     with pytest.raises(UsageError, match="15 known members") as caught:
         PerClass(Threshold()).fit(seen, is_member, np.ones(28), RNG)
-    assert "--per-class" in caught.value.tip
+    assert "--one-for-all" in caught.value.tip
 
 
 def test_a_class_that_was_not_among_the_known_samples_has_no_score():

@@ -105,8 +105,9 @@ def attack_row(
     image_class: int | None = None,
 ) -> AttackRow:
     def baseline(rule: tuple[float, float]) -> dict[str, Estimate]:
-        kept = ("balanced_accuracy", "false_alarm_rate", "recall.member", "precision.member")
-        return {name: value for name, value in rates(*sizes, *rule).items() if name in kept}
+        kept = ("balanced_accuracy", "false_alarm_rate", "recall.member", "precision.member", "auc")
+        auc = (1 + rule[0] - rule[1]) / 2
+        return {name: value for name, value in rates(*sizes, *rule, auc).items() if name in kept}
 
     return AttackRow(
         attack=attack,

@@ -18,8 +18,9 @@ def with_headline(balanced_accuracy: Estimate, naive: float = 0.6364, sizes: tup
     audit = audits.normal()
     row = audits.attack_row("xgboost", sizes, 0.8, 0.41, 0.75)
     naive_row = audits.attack_row("naive", sizes, 0.9, 0.7, 0.6)
-    row = replace(row, metrics=row.metrics | {"balanced_accuracy": balanced_accuracy})
-    naive_row = replace(naive_row, metrics=naive_row.metrics | {"balanced_accuracy": Estimate(naive)})
+    beside = {"balanced_accuracy": Estimate(naive)}
+    row = replace(row, metrics=row.metrics | {"balanced_accuracy": balanced_accuracy}, naive=row.naive | beside)
+    naive_row = replace(naive_row, metrics=naive_row.metrics | beside)
     return replace(audit, rows=(row, naive_row))
 
 
