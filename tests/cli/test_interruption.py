@@ -13,7 +13,7 @@ from tests.cli.conftest import SCRIPT, run_script
 
 def test_an_interrupted_extraction_resumes_to_the_same_bytes(tmp_path):
     rng = np.random.default_rng(0)
-    n = 600
+    n = 1500  # several seconds of work, so that it cannot end between the first commit and the signal
     images, labels = rng.integers(0, 256, (n, 64, 64, 3), np.uint8), np.arange(n) % 5
     np.savez(tmp_path / "data.npz", images=images, labels=labels, is_member=np.arange(n) < n // 2)
     arguments = ["extract", "--model", "timm:resnet10t", "--data", "data.npz", "--batch-size", "4", "--out"]
