@@ -74,6 +74,11 @@ class _Trainer:
 
     @classmethod
     def on(cls, cache: FeatureCache, is_known: npt.NDArray[np.bool_], chosen: Plan) -> "_Trainer":
+        """The known samples of a cache, divided into folds.
+
+        Raises:
+            DataSetError: none are known on a side.
+        """
         rows = np.flatnonzero(is_known)
         is_member, label = cache.is_member[rows], cache.label[rows]
         n_members, n_non_members = int(is_member.sum()), int((~is_member).sum())
