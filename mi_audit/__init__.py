@@ -52,10 +52,10 @@ def audit(
     """
     from mi_audit.errors import UsageError
     from mi_audit.plugins import did_you_mean
+    from mi_audit.stages._extract_options import ExtractOptions
     from mi_audit.stages._training_plan import TrainOptions
     from mi_audit.stages.audit import audit as run
     from mi_audit.stages.evaluate import EvaluateOptions
-    from mi_audit.stages.extract import ExtractOptions
 
     of_extraction = {name: value for name, value in options.items() if name in ExtractOptions.__dataclass_fields__}
     of_training = {name: value for name, value in options.items() if name in TrainOptions.__dataclass_fields__}

@@ -9,10 +9,22 @@ import typer
 from mi_audit.errors import UsageError
 
 if TYPE_CHECKING:
+    from mi_audit.stages._extract_options import ExtractOptions
     from mi_audit.stages._training_plan import TrainOptions
-    from mi_audit.stages.extract import ExtractOptions
 
 TARGET, ATTACK, RESULT = "Target and data", "Attacks", "Result"
+
+# Options of the stage ``extract`` whose values need no reading.
+AS_THEY_ARE = (
+    *("model", "data", "arch", "weights", "data_dir", "download", "split", "members", "non_members", "members_index"),
+    *("non_members_index", "membership", "allow_outside", "max_members", "max_non_members", "limit_classes", "device"),
+    "seed",
+)
+# All options of the stage ``extract``, but for the seed, which other stages have too.
+OF_EXTRACTION = (
+    *(name for name in AS_THEY_ARE if name != "seed"),
+    *("mean", "std", "expect_accuracy", "features", "batch_size"),
+)
 
 Model = Annotated[
     str | None,
@@ -25,11 +37,52 @@ Data = Annotated[
 Arch = Annotated[
     str | None, typer.Option("--arch", help="Architecture of the checkpoint; see list models.", rich_help_panel=TARGET)
 ]
+Weights = Annotated[
+    str,
+    typer.Option("--weights", help="raw or ema, where a checkpoint holds both.", rich_help_panel=TARGET),
+]
+Split = Annotated[
+    str | None,
+    typer.Option("--split", help="Official splits: MEMBERS,NON-MEMBERS, or one for a list.", rich_help_panel=TARGET),
+]
+Members = Annotated[Path | None, typer.Option("--members", help="Folder of the members.", rich_help_panel=TARGET)]
+NonMembers = Annotated[
+    Path | None, typer.Option("--non-members", help="Folder of the non-members.", rich_help_panel=TARGET)
+]
+MembersIndex = Annotated[
+    Path | None,
+    typer.Option("--members-index", help="txt, npy or npz: which samples are members.", rich_help_panel=TARGET),
+]
+NonMembersIndex = Annotated[
+    Path | None,
+    typer.Option("--non-members-index", help="txt, npy or npz: which are non-members.", rich_help_panel=TARGET),
+]
+Membership = Annotated[
+    Path | None,
+    typer.Option("--membership", help="txt, npy or npz: one flag per sample.", rich_help_panel=TARGET),
+]
+AllowOutside = Annotated[
+    bool,
+    typer.Option("--allow-outside", help="Lists may name files outside their folder.", rich_help_panel=TARGET),
+]
+LimitClasses = Annotated[
+    int | None,
+    typer.Option("--limit-classes", min=1, help="Use at most so many classes.", rich_help_panel=TARGET),
+]
+ExpectAccuracy = Annotated[
+    str | None,
+    typer.Option(
+        "--expect-accuracy", help="Of non-members, or members,non-members: .726 or .999,.726.", rich_help_panel=TARGET
+    ),
+]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder that holds the data sets.", rich_help_panel=TARGET)
 ]
 Download = Annotated[
-    bool, typer.Option("--download", help="Allow downloading data and pretrained weights.", rich_help_panel=TARGET)
+    bool,
+    typer.Option(
+        "--download", "--allow-download", help="Allow downloading data and pretrained weights.", rich_help_panel=TARGET
+    ),
 ]
 Mean = Annotated[
     str | None,
@@ -88,17 +141,17 @@ def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":
     Raises:
         UsageError: ``--model`` or ``--data`` is missing, or a value cannot be read.
     """
-    from mi_audit.stages.extract import ExtractOptions
+    from mi_audit.stages._extract_options import ExtractOptions
 
     if given["model"] is None or given["data"] is None:
         raise UsageError("expected --model and --data", tip="for example --model net.pt --arch lenet --data mnist")
-    same = ("model", "data", "arch", "data_dir", "download", "max_members", "max_non_members", "device", "seed")
     return ExtractOptions(
         mean=_numbers(given["mean"], "--mean"),
         std=_numbers(given["std"], "--std"),
         features=listed(given["features"]) or ("outputs",),
+        expect_accuracy=_numbers(given["expect_accuracy"], "--expect-accuracy"),
         batch_size=None if given["batch_size"] == "auto" else _whole(given["batch_size"], "--batch-size", "auto"),
-        **{name: given[name] for name in same},
+        **{name: given[name] for name in AS_THEY_ARE},
     )
 
 

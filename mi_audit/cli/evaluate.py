@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = "mi-audit evaluate features.npz attack.npz, or mi-audit evaluate --model net.pt --arch lenet --data mnist"
 OF_MODEL = (
-    *("model", "data", "arch", "data_dir", "download", "mean", "std", "max_members", "max_non_members", "features"),
-    *("batch_size", "device", "cache_dir", "attack", "per_class", "known_fraction", "balance", "search", "protocol"),
+    *options.OF_EXTRACTION,
+    *("cache_dir", "attack", "per_class", "known_fraction", "balance", "search", "protocol"),
     *("settings", "seed"),
 )
 
@@ -31,12 +31,22 @@ def evaluate(
     model: options.Model = None,
     data: options.Data = None,
     arch: options.Arch = None,
+    weights: options.Weights = "auto",
     data_dir: options.DataDir = None,
     download: options.Download = False,
+    split: options.Split = None,
+    members: options.Members = None,
+    non_members: options.NonMembers = None,
+    members_index: options.MembersIndex = None,
+    non_members_index: options.NonMembersIndex = None,
+    membership: options.Membership = None,
+    allow_outside: options.AllowOutside = False,
     mean: options.Mean = None,
     std: options.Std = None,
     max_members: options.MaxMembers = None,
     max_non_members: options.MaxNonMembers = None,
+    limit_classes: options.LimitClasses = None,
+    expect_accuracy: options.ExpectAccuracy = None,
     features: options.Features = None,
     batch_size: options.BatchSize = "auto",
     device: options.Device = "auto",

@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 
 from mi_audit.datasets._images import ArrayImages
-from mi_audit.datasets.interface import DEFAULT_DATA_DIR, MembershipData, Side, refuse_location
+from mi_audit.datasets.interface import DEFAULT_DATA_DIR, DataRequest, MembershipData, Side, refuse_location
 from mi_audit.errors import DataSetError
 
 
-def open_official_splits(
-    name: str, reader_name: str, location: str | None, data_dir: Path | None, *, download: bool
-) -> MembershipData:
+def open_official_splits(name: str, reader_name: str, location: str | None, request: DataRequest) -> MembershipData:
     """A data set of torchvision's, with the ids ``train/<index>`` and ``test/<index>``.
 
     CIFAR comes as pickles: torchvision compares their MD5 with the official one before it opens them.
@@ -24,8 +22,7 @@ def open_official_splits(
         name: as on the command line, ``"cifar100"``.
         reader_name: its class in ``torchvision.datasets``, ``"CIFAR100"``.
         location: as for `DatasetSource.open`; there must be none.
-        data_dir: as for `DatasetSource.open`.
-        download: as for `DatasetSource.open`.
+        request: as for `DatasetSource.open`.
 
     Raises:
         DataSetError: files are missing or damaged, or could not be downloaded; it names them.
@@ -33,10 +30,10 @@ def open_official_splits(
     """
     refuse_location(location, name)
     reader = getattr(importlib.import_module("torchvision.datasets"), reader_name)
-    root = DEFAULT_DATA_DIR if data_dir is None else data_dir
+    root = DEFAULT_DATA_DIR if request.data_dir is None else request.data_dir
     try:
-        train = reader(root, train=True, download=download)
-        test = reader(root, train=False, download=download)
+        train = reader(root, train=True, download=request.download)
+        test = reader(root, train=False, download=request.download)
         members, non_members = _side("train", train), _side("test", test)
         return MembershipData(name, members, non_members, tuple(str(each) for each in train.classes))
     except DataSetError as error:
@@ -44,7 +41,7 @@ def open_official_splits(
     except MemoryError:
         raise
     except Exception as error:  # what parsing meets: RuntimeError, AssertionError, KeyError, OSError ...
-        raise _explanation(name, reader, root, error, download=download) from error
+        raise _explanation(name, reader, root, error, download=request.download) from error
 
 
 def _side(split: str, opened: Any) -> Side:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from mi_audit.datasets._images import ArrayImages
 from mi_audit.datasets._npz import read_arrays
 from mi_audit.datasets.interface import (
+    DataRequest,
     DatasetSource,
     Int64Array,
     MembershipData,
@@ -37,7 +38,7 @@ class Arrays(DatasetSource):
     Ids are ``members/<index>`` and ``non-members/<index>``; without ``index``, the position in the file.
     """
 
-    def open(self, location: str | None, data_dir: Path | None, *, download: bool) -> MembershipData:  # noqa: ARG002
+    def open(self, location: str | None, request: DataRequest) -> MembershipData:  # noqa: ARG002
         """The arrays in memory; nobody names the data set or its classes, so these are numbers.
 
         Raises:

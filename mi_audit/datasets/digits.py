@@ -2,12 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from mi_audit.datasets._images import ArrayImages
 from mi_audit.datasets.interface import (
+    DataRequest,
     DatasetSource,
     Int64Array,
     MembershipData,
@@ -26,7 +26,7 @@ class Digits(DatasetSource):
     other 899. Ids are ``members/<index>`` and ``non-members/<index>`` with the position in scikit-learn's arrays.
     """
 
-    def open(self, location: str | None, data_dir: Path | None, *, download: bool) -> MembershipData:  # noqa: ARG002
+    def open(self, location: str | None, request: DataRequest) -> MembershipData:  # noqa: ARG002
         """The digits, (8, 8, 1) uint8; their values 0 to 16 are scaled to 0 to 255.
 
         Raises:

@@ -1,21 +1,20 @@
 """Fashion-MNIST, 28x28 grey clothes: 60,000 members (train), 10,000 non-members (test)."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from mi_audit.datasets._torchvision import open_official_splits
-from mi_audit.datasets.interface import DatasetSource, MembershipData
+from mi_audit.datasets.interface import DataRequest, DatasetSource, MembershipData
 
 
 @dataclass(frozen=True)
 class FashionMnist(DatasetSource):
     """Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017)."""
 
-    def open(self, location: str | None, data_dir: Path | None, *, download: bool) -> MembershipData:
+    def open(self, location: str | None, request: DataRequest) -> MembershipData:
         """Grey images (28, 28, 1), read from ``DIR/FashionMNIST/raw``.
 
         Raises:
             DataSetError: files are missing or damaged, or could not be downloaded; it names them.
             UsageError: a location was given.
         """
-        return open_official_splits("fashion-mnist", "FashionMNIST", location, data_dir, download=download)
+        return open_official_splits("fashion-mnist", "FashionMNIST", location, request)

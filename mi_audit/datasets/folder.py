@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mi_audit.datasets._images import N_NAMED, FileImages, image_suffixes
-from mi_audit.datasets.interface import DatasetSource, MembershipData, Side, path_in_spec
+from mi_audit.datasets.interface import DataRequest, DatasetSource, MembershipData, Side, path_in_spec
 from mi_audit.errors import DataSetError
 
 SIDES = ("members", "non-members")
@@ -23,7 +23,7 @@ class Folder(DatasetSource):
     may be links, folders below them may not. Ids are ``members/<path below it>`` and ``non-members/<path below it>``.
     """
 
-    def open(self, location: str | None, data_dir: Path | None, *, download: bool) -> MembershipData:  # noqa: ARG002
+    def open(self, location: str | None, request: DataRequest) -> MembershipData:  # noqa: ARG002
         """Colour images, decoded when they are read; no file is opened now.
 
         Raises:

@@ -18,6 +18,31 @@ DEFAULT_DATA_DIR = Path("data")
 
 
 @dataclass(frozen=True)
+class DataRequest:
+    """What the user said about the data beside its spec.
+
+    Attributes:
+        data_dir: where named data sets lie; `DEFAULT_DATA_DIR` where it is ``None``.
+        download: whether what is not there may be fetched.
+        split: ``--split``, official splits by name: ``"train,test"`` are members and non-members, one name is a pool.
+        members, non_members: ``--members`` and ``--non-members``, one folder per side.
+        members_index, non_members_index: files with positions or ids of one pool of samples.
+        membership: a file with one flag per sample of the pool.
+        allow_outside: whether a list may name files that do not lie below its own folder.
+    """
+
+    data_dir: Path | None = None
+    download: bool = False
+    split: str | None = None
+    members: Path | None = None
+    non_members: Path | None = None
+    members_index: Path | None = None
+    non_members_index: Path | None = None
+    membership: Path | None = None
+    allow_outside: bool = False
+
+
+@dataclass(frozen=True)
 class Geometry:
     """How images of varying sizes become images of one: shorter side to `resize`, then the centre `height` x `width`.
 
@@ -159,13 +184,12 @@ class DatasetSource(abc.ABC):
     """
 
     @abc.abstractmethod
-    def open(self, location: str | None, data_dir: Path | None, *, download: bool) -> MembershipData:
-        """Open the data set. Nothing is ever downloaded unless `download` is set.
+    def open(self, location: str | None, request: DataRequest) -> MembershipData:
+        """Open the data set. Nothing is ever downloaded unless the request says so.
 
         Args:
             location: what follows the colon in the spec, ``None`` where there is none.
-            data_dir: where named data sets lie; `DEFAULT_DATA_DIR` where it is ``None``.
-            download: fetch what is not in `data_dir`.
+            request: what the user said beside it.
 
         Raises:
             DataSetError: it is not there, or it is not a data set of this kind; the tip says what to type next.

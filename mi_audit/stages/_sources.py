@@ -3,17 +3,17 @@
 from pathlib import Path
 
 from mi_audit import plugins
-from mi_audit.datasets.interface import MembershipData
+from mi_audit.datasets.interface import DataRequest, MembershipData
 from mi_audit.errors import DataSetError, UsageError
 from mi_audit.target_model import TargetModel
 from mi_audit.targets.interface import TargetRequest
 
 
-def open_data(spec: str, data_dir: Path | None, *, download: bool) -> MembershipData:
+def open_data(spec: str, request: DataRequest) -> MembershipData:
     """The data set that ``--data`` names: ``NAME``, ``NAME:PATH``, or the path of an ``.npz`` or of a folder."""
     name, location = _split_data_spec(spec)
     source = plugins.load("datasets", name)
-    data: MembershipData = source.open(location, data_dir, download=download)
+    data: MembershipData = source.open(location, request)
     return data
 
 

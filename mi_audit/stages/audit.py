@@ -12,10 +12,10 @@ from mi_audit.schema.audit import Audit
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.trained_attacks import TrainedAttacks
 from mi_audit.stages import extract
+from mi_audit.stages._extract_options import ExtractOptions
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._training_plan import TrainOptions
 from mi_audit.stages.evaluate import EvaluateOptions, evaluate
-from mi_audit.stages.extract import ExtractOptions
 from mi_audit.stages.progress import Progress, Silence
 from mi_audit.stages.train_attack import train_attacks
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from mi_audit import store
-from mi_audit.datasets.interface import Side
+from mi_audit.datasets.interface import DataRequest, Side
 from mi_audit.stages._sources import open_data
 from mi_audit.stages._split import checked_seed
 from mi_audit.stages.progress import Progress, Silence
@@ -29,7 +29,7 @@ def train_target(path: Path, seed: int, progress: Progress | None = None) -> Non
         UsageError: the seed is out of range.
     """
     checked_seed(seed)
-    members = open_data("digits", None, download=False).members
+    members = open_data("digits", DataRequest()).members
     n_threads = torch.get_num_threads()
     torch.set_num_threads(
         1

@@ -13,11 +13,12 @@ import torch
 
 from mi_audit.datasets._duplicates import exact_duplicates
 from mi_audit.datasets.interface import Geometry, MembershipData, Side
-from mi_audit.errors import OutputsError, UsageError
+from mi_audit.errors import OutputsError
 from mi_audit.schema.arrays import Array, digest, row_blocks
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
 from mi_audit.stages import _forward, _split
+from mi_audit.stages._extract_options import ExtractOptions
 from mi_audit.stages._journal import RowJournal, Rows, RowsInMemory
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._sources import open_data, open_target
@@ -27,47 +28,6 @@ from mi_audit.target_model import TargetModel
 from mi_audit.targets.interface import TargetRequest
 
 DEFAULT_SIZE, DEFAULT_RESIZE = 224, 256
-
-
-@dataclass(frozen=True)
-class ExtractOptions:
-    """What the user chose for this stage.
-
-    Attributes:
-        model, data: the specs ``--model`` and ``--data``.
-        arch: name of the architecture, for a checkpoint.
-        data_dir: folder of the data sets.
-        download: whether data and pretrained weights may be fetched.
-        mean, std: normalisation constants; ``None`` for those that are known.
-        max_members, max_non_members: at most so many samples of each side, chosen by `seed`; ``None`` for all.
-        features: what to observe; ``"outputs"`` is always kept.
-        batch_size: ``None`` for automatic.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
-        seed: of the selection, and of random weights.
-    """
-
-    model: str
-    data: str
-    arch: str | None = None
-    data_dir: Path | None = None
-    download: bool = False
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    max_members: int | None = None
-    max_non_members: int | None = None
-    features: tuple[str, ...] = ("outputs",)
-    batch_size: int | None = None
-    device: str = "auto"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _split.checked_seed(self.seed)
-        for name in ("max_members", "max_non_members", "batch_size"):
-            number = getattr(self, name)
-            if number is not None and number < 1:
-                raise UsageError(f"expected --{name.replace('_', '-')} of at least 1, got {number}")
-        if unknown := [name for name in self.features if name != "outputs"]:
-            raise UsageError(f"unknown feature {unknown[0]!r}", tip="there is: outputs")
 
 
 @dataclass(frozen=True)
@@ -142,12 +102,13 @@ def prepare(options: ExtractOptions) -> Extraction:
         UsageError: an unknown name.
     """
     device = _forward.resolve_device(options.device)
-    data = open_data(options.data, options.data_dir, download=options.download)
+    data = open_data(options.data, options.data_request())
     request = TargetRequest(
         n_classes=data.n_classes,
         shape=data.shape,
         data_name=data.name,
         arch=options.arch,
+        weights=options.weights,
         mean=options.mean,
         std=options.std,
         download=options.download,

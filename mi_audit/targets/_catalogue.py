@@ -111,6 +111,15 @@ def known_constants(family: str, data_name: str | None, n_classes: int, n_channe
     return None
 
 
+def constants_candidates(family: str, data_name: str | None, n_classes: int, n_channels: int) -> tuple[Constants, ...]:
+    """The constants that a network may have been trained with, the most likely first; empty where nothing is known.
+
+    The arguments are those of `known_constants`, which is the first.
+    """
+    known = known_constants(family, data_name, n_classes, n_channels)
+    return () if known is None else (known,)
+
+
 def identity(n_channels: int) -> Constants:
     """No normalisation."""
     return Constants((0.0,) * n_channels, (1.0,) * n_channels, "none known: pixels in [0, 1]")

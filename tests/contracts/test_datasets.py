@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mi_audit import plugins
-from mi_audit.datasets.interface import DatasetSource, Geometry, MembershipData, Side
+from mi_audit.datasets.interface import DataRequest, DatasetSource, Geometry, MembershipData, Side
 
 OFFICIAL = ("cifar10", "cifar100", "fashion-mnist", "mnist")
 NAMES = plugins.names("datasets")
@@ -48,7 +48,7 @@ def opened_twice(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Member
     data_dir = request.getfixturevalue("official_data_dir") if name in OFFICIAL else None
     location = WRITERS[name](tmp_path) if name in WRITERS else None
     source = plugins.load("datasets", name)
-    return tuple(source.open(location, data_dir, download=False) for _ in range(2))
+    return tuple(source.open(location, DataRequest(data_dir)) for _ in range(2))
 
 
 @pytest.fixture
@@ -138,13 +138,13 @@ def test_digest_tells_selections_apart(opened: MembershipData) -> None:
 def test_digest_changes_with_a_pixel(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     if name == "folder":
         location = image_folder(tmp_path)
-        before = plugins.load("datasets", name).open(location, None, download=False).members.images.digest()
+        before = plugins.load("datasets", name).open(location, DataRequest()).members.images.digest()
         Image.new("RGB", (5, 6)).save(tmp_path / "members" / "cat" / "0.png")
-        after = plugins.load("datasets", name).open(location, None, download=False).members.images.digest()
+        after = plugins.load("datasets", name).open(location, DataRequest()).members.images.digest()
     else:
         data_dir = request.getfixturevalue("official_data_dir") if name in OFFICIAL else None
         location = WRITERS[name](tmp_path) if name in WRITERS else None
-        images = plugins.load("datasets", name).open(location, data_dir, download=False).members.images
+        images = plugins.load("datasets", name).open(location, DataRequest(data_dir)).members.images
         before = images.digest()
         pixels = images.pixels.copy()
         pixels[images.rows[-1] if images.rows is not None else -1, 0, 0, 0] ^= 1
@@ -162,7 +162,7 @@ def test_digest_changes_with_a_pixel(name: str, request: pytest.FixtureRequest, 
 )
 def test_real_data(name: str, location: str | None, sizes: tuple[int, int], assets: Path) -> None:
     folder = assets / "data"
-    data = plugins.load("datasets", name).open(location and str(folder / location), folder, download=False)
+    data = plugins.load("datasets", name).open(location and str(folder / location), DataRequest(folder))
     assert (len(data.members), len(data.non_members)) == sizes
     assert data.shape == ((28, 28, 1) if name == "mnist" else (32, 32, 3))
     for side in sides(data):

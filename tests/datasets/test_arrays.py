@@ -9,7 +9,7 @@ import pytest
 
 from mi_audit import plugins
 from mi_audit.datasets import _npz
-from mi_audit.datasets.interface import MembershipData
+from mi_audit.datasets.interface import DataRequest, MembershipData
 from mi_audit.errors import DataSetError, UsageError
 
 
@@ -24,7 +24,7 @@ def content(**changes: Any) -> dict[str, Any]:
 
 
 def open_file(file: Path) -> MembershipData:
-    return plugins.load("datasets", "arrays").open(str(file), None, download=False)
+    return plugins.load("datasets", "arrays").open(str(file), DataRequest())
 
 
 def npy(values: np.ndarray) -> bytes:
@@ -219,4 +219,4 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(DataSetError, match="Is a directory"):
         open_file(tmp_path)
     with pytest.raises(UsageError, match=r"expected --data arrays:FILE\.npz, got no path"):
-        plugins.load("datasets", "arrays").open(None, None, download=False)
+        plugins.load("datasets", "arrays").open(None, DataRequest())

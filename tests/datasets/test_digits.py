@@ -4,13 +4,13 @@ from sklearn.datasets import load_digits
 
 from mi_audit import plugins
 from mi_audit.datasets.digits import fixed_permutation
-from mi_audit.datasets.interface import MembershipData
+from mi_audit.datasets.interface import DataRequest, MembershipData
 from mi_audit.errors import UsageError
 
 
 @pytest.fixture(scope="module")
 def digits() -> MembershipData:
-    return plugins.load("datasets", "digits").open(None, None, download=False)
+    return plugins.load("datasets", "digits").open(None, DataRequest())
 
 
 def index(sample_id: str) -> int:
@@ -49,5 +49,5 @@ def test_the_permutation_never_changes(digits: MembershipData) -> None:
 
 def test_a_path_is_refused() -> None:
     with pytest.raises(UsageError, match="without a path, got digits:here") as caught:
-        plugins.load("datasets", "digits").open("here", None, download=False)
+        plugins.load("datasets", "digits").open("here", DataRequest())
     assert caught.value.tip is not None

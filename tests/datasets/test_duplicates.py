@@ -10,6 +10,7 @@ from mi_audit import plugins
 from mi_audit.datasets import _duplicates
 from mi_audit.datasets._duplicates import exact_duplicates
 from mi_audit.datasets._images import ArrayImages, FileImages
+from mi_audit.datasets.interface import DataRequest
 
 
 def by_bytes(members: np.ndarray, non_members: np.ndarray) -> list[bool]:
@@ -76,7 +77,7 @@ def test_files_are_compared_by_pixels_not_by_bytes(tmp_path: Path) -> None:
 
 
 def test_real_cifar100_repeats_ten_training_images_in_its_test_split(assets: Path) -> None:
-    data = plugins.load("datasets", "cifar100").open(None, assets / "data", download=False)
+    data = plugins.load("datasets", "cifar100").open(None, DataRequest(assets / "data"))
     found = exact_duplicates(data.members.images, data.non_members.images)
     assert found.sum() == 10
     assert found.tolist() == by_bytes(data.members.images.read(0, 50_000), data.non_members.images.read(0, 10_000))

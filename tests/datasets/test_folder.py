@@ -7,7 +7,7 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from mi_audit import plugins
-from mi_audit.datasets.interface import Geometry, MembershipData
+from mi_audit.datasets.interface import DataRequest, Geometry, MembershipData
 from mi_audit.errors import DataSetError, UsageError
 
 
@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def open_folder(root: Path) -> MembershipData:
-    return plugins.load("datasets", "folder").open(str(root), None, download=False)
+    return plugins.load("datasets", "folder").open(str(root), DataRequest())
 
 
 def test_samples_in_sorted_order_with_the_classes_of_the_members(root: Path) -> None:
@@ -168,7 +168,7 @@ def test_no_folder_and_no_path(tmp_path: Path) -> None:
     with pytest.raises(DataSetError, match="nowhere: no such folder"):
         open_folder(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="expected --data folder:DIR, got no path"):
-        plugins.load("datasets", "folder").open(None, None, download=False)
+        plugins.load("datasets", "folder").open(None, DataRequest())
 
 
 def test_nothing_is_decoded_when_a_folder_is_opened(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

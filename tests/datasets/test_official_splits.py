@@ -7,7 +7,7 @@ import pytest
 from torchvision import datasets as torchvision_datasets
 
 from mi_audit import plugins
-from mi_audit.datasets.interface import MembershipData
+from mi_audit.datasets.interface import DataRequest, MembershipData
 from mi_audit.errors import DataSetError, UsageError
 
 FOLDERS = {
@@ -20,7 +20,7 @@ READERS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR1
 
 
 def open_named(name: str, data_dir: Path | None, *, download: bool = False) -> MembershipData:
-    return plugins.load("datasets", name).open(None, data_dir, download=download)
+    return plugins.load("datasets", name).open(None, DataRequest(data_dir, download=download))
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -127,7 +127,7 @@ def test_nothing_is_downloaded_unless_asked(
 
 def test_a_path_is_refused() -> None:
     with pytest.raises(UsageError, match="expected --data cifar100 without a path, got cifar100:here"):
-        plugins.load("datasets", "cifar100").open("here", None, download=False)
+        plugins.load("datasets", "cifar100").open("here", DataRequest())
 
 
 def test_real_labels_are_the_official_ones(assets: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mi_audit import plugins
-from mi_audit.datasets.interface import MembershipData
+from mi_audit.datasets.interface import DataRequest, MembershipData
 from mi_audit.errors import CheckpointError
 from mi_audit.target_model import TargetModel
 from mi_audit.targets.interface import TargetRequest
@@ -33,8 +33,8 @@ def opened_data(data_name: str, assets: Path) -> MembershipData:
     """A data set of the assets; CIFAR-10 is a file of arrays there."""
     if data_name == "cifar10":
         location = str(assets / "data" / "cifar10_subset.npz")
-        return plugins.load("datasets", "arrays").open(location, None, download=False)
-    return plugins.load("datasets", data_name).open(None, assets / "data", download=False)
+        return plugins.load("datasets", "arrays").open(location, DataRequest())
+    return plugins.load("datasets", data_name).open(None, DataRequest(assets / "data"))
 
 
 def some(data_name: str, assets: Path, *, members: bool) -> tuple[torch.Tensor, np.ndarray]:

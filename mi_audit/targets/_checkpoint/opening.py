@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from mi_audit.targets._checkpoint.hints import Hints
 from mi_audit.targets._checkpoint.reading import read
 from mi_audit.targets._checkpoint.refusals import RESAVE, listing, refusal
 from mi_audit.targets._checkpoint.tensors import usable
@@ -27,6 +28,7 @@ class OpenedCheckpoint:
         other_keys: what else the file holds; never used (a stored accuracy need not be that of these weights).
         file_digest: SHA-256 of the file.
         notes: what was assumed, in words.
+        hints: what the file and what lies beside it say about the network.
     """
 
     state_dict: Mapping[str, torch.Tensor]
@@ -36,6 +38,7 @@ class OpenedCheckpoint:
     other_keys: tuple[str, ...]
     file_digest: str
     notes: tuple[str, ...]
+    hints: Hints = field(default_factory=Hints)
 
     def as_saved(self) -> dict[str, torch.Tensor]:
         """The same tensors by their names in the file."""

@@ -1,0 +1,74 @@
+"""What the user chose for the stage ``extract``."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal, get_args
+
+from mi_audit.datasets.interface import DataRequest
+from mi_audit.errors import UsageError
+from mi_audit.stages import _split
+
+_WEIGHTS = Literal["auto", "raw", "ema"]
+
+
+@dataclass(frozen=True)
+class ExtractOptions:
+    """What the user chose for this stage.
+
+    Attributes:
+        model, data: the specs ``--model`` and ``--data``.
+        arch: name of the architecture, for a checkpoint.
+        weights: which weights of a checkpoint that holds two sets, ``"auto"``, ``"raw"`` or ``"ema"``.
+        data_dir: folder of the data sets.
+        download: whether data and pretrained weights may be fetched.
+        split, members, non_members, members_index, non_members_index, membership, allow_outside: of the data, as in
+            `DataRequest`.
+        mean, std: normalisation constants; ``None`` for those that are known.
+        max_members, max_non_members: at most so many samples of each side, chosen by `seed`; ``None`` for all.
+        limit_classes: at most so many classes, chosen by `seed`; ``None`` for all.
+        expect_accuracy: what the target is said to reach, one number for non-members or two for members and
+            non-members; ``None`` where nobody says.
+        features: what to observe; ``"outputs"`` is always kept.
+        batch_size: ``None`` for automatic.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
+        seed: of the selection, and of random weights.
+    """
+
+    model: str
+    data: str
+    arch: str | None = None
+    weights: _WEIGHTS = "auto"
+    data_dir: Path | None = None
+    download: bool = False
+    split: str | None = None
+    members: Path | None = None
+    non_members: Path | None = None
+    members_index: Path | None = None
+    non_members_index: Path | None = None
+    membership: Path | None = None
+    allow_outside: bool = False
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    max_members: int | None = None
+    max_non_members: int | None = None
+    limit_classes: int | None = None
+    expect_accuracy: tuple[float, ...] | None = None
+    features: tuple[str, ...] = ("outputs",)
+    batch_size: int | None = None
+    device: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _split.checked_seed(self.seed)
+        for name in ("max_members", "max_non_members", "limit_classes", "batch_size"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise UsageError(f"expected --{name.replace('_', '-')} of at least 1, got {number}")
+        if self.weights not in get_args(_WEIGHTS):
+            raise UsageError(f"expected --weights auto, raw or ema, got {self.weights!r}")
+        if unknown := [name for name in self.features if name != "outputs"]:
+            raise UsageError(f"unknown feature {unknown[0]!r}", tip="there is: outputs")
+
+    def data_request(self) -> DataRequest:
+        """What was said about the data beside its spec."""
+        return DataRequest(**{field.name: getattr(self, field.name) for field in fields(DataRequest)})
