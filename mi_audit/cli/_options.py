@@ -28,7 +28,9 @@ OF_EXTRACTION = (
 
 Model = Annotated[
     str | None,
-    typer.Option("--model", help="A checkpoint file, timm:NAME or torchvision:NAME.", rich_help_panel=TARGET),
+    typer.Option(
+        "--model", help="A checkpoint file, timm:NAME, predictions:FILE, ...; see list models.", rich_help_panel=TARGET
+    ),
 ]
 Data = Annotated[
     str | None,
@@ -143,15 +145,15 @@ def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":
     """
     from mi_audit.stages._extract_options import ExtractOptions
 
-    if given["model"] is None or given["data"] is None:
-        raise UsageError("expected --model and --data", tip="for example --model net.pt --arch lenet --data mnist")
     return ExtractOptions(
+        model=given["model"] or "",
+        data=given["data"] or "",
         mean=_numbers(given["mean"], "--mean"),
         std=_numbers(given["std"], "--std"),
         features=listed(given["features"]) or ("outputs",),
         expect_accuracy=_numbers(given["expect_accuracy"], "--expect-accuracy"),
         batch_size=None if given["batch_size"] == "auto" else _whole(given["batch_size"], "--batch-size", "auto"),
-        **{name: given[name] for name in AS_THEY_ARE},
+        **{name: given[name] for name in AS_THEY_ARE if name not in ("model", "data")},
     )
 
 
