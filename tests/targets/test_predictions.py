@@ -223,7 +223,7 @@ def test_files_that_cannot_be_opened_are_refused(tmp_path):
         opened(tmp_path)
 
 
-def test_an_architecture_beside_predictions_is_refused(tmp_path):
+def test_an_architecture_beside_predictions_is_refused():
     with pytest.raises(UsageError, match="names its network already"):
         load("targets", "predictions").open("p.npz", TargetRequest(n_classes=0, shape=None, arch="lenet"))
 

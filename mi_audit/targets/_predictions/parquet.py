@@ -34,7 +34,7 @@ def read(path: Path) -> Table:
             names = list(file.schema_arrow.names)
             columns = columns_of(path, names)
             positions = [*dict.fromkeys([*columns.outputs, *columns.texts.values()])]
-            _check_size(path, file, columns)
+            _check_size(path, file, len(positions))
             content = file.read(columns=[names[position] for position in positions])
             return _table(path, columns, names, content)
     except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
@@ -42,9 +42,9 @@ def read(path: Path) -> Table:
         refuse(path, plain(why))
 
 
-def _check_size(path: Path, file: Any, columns: Columns) -> None:
+def _check_size(path: Path, file: Any, n_columns: int) -> None:
     """Repeated values compress to nothing, so a small file could ask for any amount of memory."""
-    n_bytes = 8 * file.metadata.num_rows * (len(columns.outputs) + len(columns.texts))
+    n_bytes = 8 * file.metadata.num_rows * n_columns
     stated = sum(file.metadata.row_group(number).total_byte_size for number in range(file.metadata.num_row_groups))
     if max(n_bytes, stated) > max(ALWAYS_ALLOWED_BYTES, MAX_EXPANSION * path.stat().st_size):
         refuse(path, f"expected columns of at most {MAX_EXPANSION} times the file's size, got {n_bytes:,} bytes")
