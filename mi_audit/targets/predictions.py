@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mi_audit.errors import OutputsError
+from mi_audit.errors import OutputsError, UsageError
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
 from mi_audit.targets._assembling import refuse_arch
@@ -49,9 +49,11 @@ class Predictions(TargetSource):
         Raises:
             OutputsError: a file that is not there or makes no such table; the message names the line or the samples.
             MissingLibraryError: a Parquet file, and no library that reads it.
-            UsageError: ``--arch`` was given.
+            UsageError: no file was named, or ``--arch`` was given.
         """
         refuse_arch(f"predictions:{spec}", request)
+        if not spec:
+            raise UsageError("expected --model predictions:FILE, got no file", tip="an .npz, a .csv or a .parquet")
         path = Path(spec)
         file_format, read = _format_of(path)
         table = read(path)
