@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mi_audit.cli._edge import say
 from mi_audit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":
     """
     from mi_audit.stages._extract_options import ExtractOptions
 
+    _announce(given)
     return ExtractOptions(
         model=given["model"] or "",
         data=given["data"] or "",
@@ -155,6 +157,13 @@ def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":
         batch_size=None if given["batch_size"] == "auto" else _whole(given["batch_size"], "--batch-size", "auto"),
         **{name: given[name] for name in AS_THEY_ARE if name not in ("model", "data")},
     )
+
+
+def _announce(given: Mapping[str, Any]) -> None:
+    """Say so before a user's own code is run."""
+    source, _, spec = (given["model"] or "").partition(":")
+    if source == "python" and not given["quiet"]:
+        say(f"running the code of {spec.rpartition(':')[0] or spec}, which can do whatever you can")
 
 
 def train_options(given: Mapping[str, Any]) -> "TrainOptions":

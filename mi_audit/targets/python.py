@@ -50,7 +50,7 @@ class Python(TargetSource):
 
 
 def _opened(source: Source, name: str, returned: Returned, request: TargetRequest) -> TargetModel:
-    module, notes = _network(source, returned)
+    module, notes = _network(returned)
     choice, assumed = _preprocessing(module, returned, request)
     module.eval()
     _check_answer(source.path, name, module, choice, request)
@@ -67,12 +67,12 @@ def _opened(source: Source, name: str, returned: Returned, request: TargetReques
     )
 
 
-def _network(source: Source, returned: Returned) -> tuple[nn.Module, tuple[str, ...]]:
+def _network(returned: Returned) -> tuple[nn.Module, tuple[str, ...]]:
     """The network on the CPU in float32, and what that took."""
     module = returned.answers
     if not isinstance(module, nn.Module):
-        note = "what was returned is no torch module: its weights cannot be seen, and are known by the code alone"
-        return Answering(module, source.digest), (note,)
+        note = "what was returned is no torch module: its weights cannot be seen, and are told apart by some answers"
+        return Answering(module), (note,)
     module.cpu()
     kinds = {tensor.dtype for tensor in module.state_dict().values() if tensor.is_floating_point()}
     if kinds <= {torch.float32}:
@@ -122,6 +122,9 @@ def _check_answer(path: Path, name: str, module: nn.Module, choice: Preprocessin
     images = target.normalise(torch.zeros((1, height, width, channels), dtype=torch.uint8))
     with blamed_on(path, "the network stopped at an image of the data"), torch.no_grad():
         logits = module(images)
+        if isinstance(module, Answering):
+            noise = torch.randint(256, images.shape, generator=torch.Generator().manual_seed(0))
+            module.mark(noise.to(images.dtype) / 255)
     if not isinstance(logits, torch.Tensor):
         refuse(path, name, f"expected a tensor of logits from the network, got {described(logits)}")
     fitting = [(1, request.n_classes)] + ([(1, 1), (1,)] if request.n_classes == 2 else [])

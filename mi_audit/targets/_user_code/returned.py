@@ -1,5 +1,6 @@
 """What a user's function may be, and what it may return: a network, and how images are prepared for it."""
 
+import hashlib
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -44,13 +45,22 @@ class Answering(nn.Module):
     """Something that is called like a network and is none: a session of another library, a closure.
 
     Attributes:
-        code: of the file that made it, as a buffer: where there are no weights to tell two of them apart, this does.
+        fingerprint: (32,) uint8, SHA-256 of what it answers, once `mark` was called: where there are no weights that
+            could tell two of them apart, this does.
     """
 
-    def __init__(self, answers: Callable[[torch.Tensor], Any], digest: str) -> None:
+    fingerprint: torch.Tensor
+
+    def __init__(self, answers: Callable[[torch.Tensor], Any]) -> None:
         super().__init__()
         self.answers = answers
-        self.register_buffer("code", torch.frombuffer(bytearray.fromhex(digest), dtype=torch.uint8))
+        self.register_buffer("fingerprint", torch.zeros(32, dtype=torch.uint8))
+
+    def mark(self, images: torch.Tensor) -> None:
+        """Take the fingerprint from the answers to some images."""
+        answers = self(images).detach().cpu().to(torch.float32).numpy()
+        digest = bytearray(hashlib.sha256(answers.tobytes()).digest())
+        self.fingerprint.copy_(torch.frombuffer(digest, dtype=torch.uint8))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of normalised images; arrays become tensors on the device of the images."""
@@ -143,11 +153,13 @@ class _Reader:
         unknown = [str(key) for key in self.settings if key not in SETTINGS]
         if unknown:
             refuse(self.path, self.name, f"unknown setting {plain(unknown[0])!r}", did_you_mean(unknown[0], SETTINGS))
-        if ("mean" in self.settings) != ("std" in self.settings):
+        if (self.settings.get("mean") is None) != (self.settings.get("std") is None):
             self._refuse("mean and std together", "one of them")
         found: dict[str, Any] = {key: self._numbers(key) for key in ("mean", "std") if key in self.settings}
         if "size" in self.settings:
             found["size"] = self._size()
+        if found.get("mean") and len({len(found["mean"]), len(found["std"])} - {1}) > 1:
+            self._refuse("as many values of mean as of std", f"{len(found['mean'])} and {len(found['std'])}")
         if self.settings.get("resize") is not None:
             found["resize"] = self._pixels("resize", self.settings["resize"])
         if "interpolation" in self.settings:
