@@ -20,7 +20,7 @@ __all__ = ["__version__", "audit", "read"]
 
 def audit(
     model: str,
-    data: str,
+    data: str | None = None,
     *,
     attacks: Sequence[str] = (),
     protocol: str = "audit",
@@ -33,8 +33,8 @@ def audit(
     """Audit a target model, like ``mi-audit evaluate --model MODEL --data DATA``.
 
     Args:
-        model: a checkpoint, ``"timm:NAME"`` or ``"torchvision:NAME"``.
-        data: a data set, ``"digits"``, ``"cifar100"``, ``"arrays.npz"``, ``"folder:DIR"``.
+        model: a checkpoint, ``"timm:NAME"``, ``"torchvision:NAME"``, or ``"predictions:FILE"``.
+        data: a data set, ``"digits"``, ``"cifar100"``, ``"arrays.npz"``, ``"folder:DIR"``; ``None`` for predictions.
         attacks: names of attacks; those of the protocol when empty.
         protocol: ``"audit"`` or ``"paper"``.
         ratios: members : non-members of the balancedness sweep.
@@ -65,7 +65,7 @@ def audit(
     if of_extraction.get("data_dir") is not None:
         of_extraction["data_dir"] = Path(of_extraction["data_dir"])
     return run(
-        ExtractOptions(model=model, data=data, seed=seed, **of_extraction),
+        ExtractOptions(model=model, data=data or "", seed=seed, **of_extraction),
         TrainOptions(attacks=tuple(attacks), protocol=protocol, seed=seed, **of_training),
         EvaluateOptions(ratios=tuple(ratios), by_class=by_class),
         Path(cache_dir),

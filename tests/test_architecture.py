@@ -11,13 +11,25 @@ PACKAGE = Path(__file__).parents[1] / "mi_audit"
 ROOMS = ("targets", "datasets", "features", "attacks", "metrics", "controls", "gate", "reports")
 FLOORS = {
     **dict.fromkeys(("_version", "errors", "schema"), 0),
-    **dict.fromkeys(("plugins", "store", "target_model"), 1),
+    **dict.fromkeys(("npz_arrays", "plugins", "store", "target_model"), 1),
     **dict.fromkeys(ROOMS, 2),
     "stages": 3,
     **dict.fromkeys(("cli", "__init__"), 4),
     "__main__": 5,
 }
-WITHOUT_TORCH = ("schema", "store", "metrics", "controls", "gate", "reports", "attacks", "plugins", "errors", "cli")
+WITHOUT_TORCH = (
+    "schema",
+    "store",
+    "metrics",
+    "controls",
+    "gate",
+    "reports",
+    "attacks",
+    "npz_arrays",
+    "plugins",
+    "errors",
+    "cli",
+)
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -105,6 +105,7 @@ class Attack(abc.ABC):
     Class attributes:
         fitted: the class of what `fit` returns, for reading payloads back.
         is_fixed: nothing is fitted or chosen, so that every sample may be scored.
+        needs_confidences: it has nothing to say about a target that gives labels only.
         argument: the option that ``NAME:VALUE`` on the command line sets, or ``None``.
         arguments: the values that a bare ``NAME`` stands for, where there is an `argument`.
         search_space: {option: values to draw from} of the protocol ``audit``; empty where there is nothing to search.
@@ -116,6 +117,7 @@ class Attack(abc.ABC):
 
     fitted: ClassVar[type[FittedAttack]]
     is_fixed: ClassVar[bool] = False
+    needs_confidences: ClassVar[bool] = True
     argument: ClassVar[str | None] = None
     arguments: ClassVar[tuple[str, ...]] = ()
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}

@@ -40,6 +40,7 @@ class Naive(Attack):
 
     fitted: ClassVar[type[FittedAttack]] = FittedNaive
     is_fixed: ClassVar[bool] = True
+    needs_confidences: ClassVar[bool] = False
 
     def fit(
         self,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mi_audit.cli._edge import say
 from mi_audit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ OF_EXTRACTION = (
 
 Model = Annotated[
     str | None,
-    typer.Option("--model", help="A checkpoint file, timm:NAME or torchvision:NAME.", rich_help_panel=TARGET),
+    typer.Option(
+        "--model", help="A checkpoint file, timm:NAME, predictions:FILE, ...; see list models.", rich_help_panel=TARGET
+    ),
 ]
 Data = Annotated[
     str | None,
@@ -143,16 +146,24 @@ def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":
     """
     from mi_audit.stages._extract_options import ExtractOptions
 
-    if given["model"] is None or given["data"] is None:
-        raise UsageError("expected --model and --data", tip="for example --model net.pt --arch lenet --data mnist")
+    _announce(given)
     return ExtractOptions(
+        model=given["model"] or "",
+        data=given["data"] or "",
         mean=_numbers(given["mean"], "--mean"),
         std=_numbers(given["std"], "--std"),
         features=listed(given["features"]) or ("outputs",),
         expect_accuracy=_numbers(given["expect_accuracy"], "--expect-accuracy"),
         batch_size=None if given["batch_size"] == "auto" else _whole(given["batch_size"], "--batch-size", "auto"),
-        **{name: given[name] for name in AS_THEY_ARE},
+        **{name: given[name] for name in AS_THEY_ARE if name not in ("model", "data")},
     )
+
+
+def _announce(given: Mapping[str, Any]) -> None:
+    """Say so before a user's own code is run."""
+    source, _, spec = (given["model"] or "").partition(":")
+    if source == "python" and not given["quiet"]:
+        say(f"running the code of {spec.rpartition(':')[0] or spec}, which can do whatever you can")
 
 
 def train_options(given: Mapping[str, Any]) -> "TrainOptions":

@@ -42,10 +42,9 @@ def extract(
 ) -> None:
     """Run the target over members and non-members and keep what an adversary would see."""
     check_writable(out, *options.files_of(model, data))
-    from mi_audit.stages.audit import extract_to
-    from mi_audit.stages.extract import prepare
+    from mi_audit.stages.audit import extract_file
 
-    cache = extract_to(prepare(options.extract_options(ctx.params)), out, progress(quiet=quiet))
+    cache = extract_file(options.extract_options(ctx.params), out, progress(quiet=quiet))
     if not quiet:
         for finding in cache.findings:
             say(f"{finding.severity}: {finding.message}")

@@ -30,7 +30,13 @@ def _rows(topic: str) -> list[tuple[str, str]]:
     if topic == "models":
         from mi_audit.targets._catalogue import ARCHITECTURES
 
-        sources = [("timm:NAME", "any timm classifier"), ("torchvision:NAME", "any torchvision classifier")]
+        sources = [
+            ("timm:NAME", "any timm classifier"),
+            ("torchvision:NAME", "any torchvision classifier"),
+            ("hf-hub:USER/REPO", "a classifier on the Hugging Face hub, with --allow-download"),
+            ("python:FILE.py:FUNCTION", "what your own code builds; it is run"),
+            ("predictions:FILE", "no model: logits, probabilities or classes in an npz, csv or parquet file"),
+        ]
         return [(entry.name, entry.summary) for entry in ARCHITECTURES] + sources
     if topic == "features":
         return [("outputs", "logits of every sample; always kept, all about confidences is derived from them")]

@@ -36,6 +36,7 @@ def provenance(audit: Audit) -> Facts:
     """Where the numbers come from, so that they can be made again; digests in full."""
     facts = (
         ("weights", _digest(audit, "target", "weights_digest")),
+        ("answers", _digest(audit, "target", "file_digest")),
         ("images", _digest(audit, "dataset", "digest")),
         ("pixels", _preprocessing(audit)),
         ("assumed", _notes(_lookup.provenance(audit, "features", "target", "notes"))),

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from mi_audit.datasets.interface import DataRequest
 from mi_audit.errors import UsageError
-from mi_audit.stages import _split
+from mi_audit.stages import _predictions, _split
 
 _WEIGHTS = Literal["auto", "raw", "ema"]
 
@@ -16,7 +16,7 @@ class ExtractOptions:
     """What the user chose for this stage.
 
     Attributes:
-        model, data: the specs ``--model`` and ``--data``.
+        model, data: the specs ``--model`` and ``--data``; predictions bring their own samples and forbid the latter.
         arch: name of the architecture, for a checkpoint.
         weights: which weights of a checkpoint that holds two sets, ``"auto"``, ``"raw"`` or ``"ema"``.
         data_dir: folder of the data sets.
@@ -35,7 +35,7 @@ class ExtractOptions:
     """
 
     model: str
-    data: str
+    data: str = ""
     arch: str | None = None
     weights: _WEIGHTS = "auto"
     data_dir: Path | None = None
@@ -59,6 +59,8 @@ class ExtractOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not (self.model and (self.data or _predictions.is_predictions(self.model))):
+            raise UsageError("expected --model and --data", tip="for example --model net.pt --arch lenet --data mnist")
         _split.checked_seed(self.seed)
         for name in ("max_members", "max_non_members", "limit_classes", "batch_size"):
             number = getattr(self, name)
@@ -68,6 +70,8 @@ class ExtractOptions:
             raise UsageError(f"expected --weights auto, raw or ema, got {self.weights!r}")
         if unknown := [name for name in self.features if name != "outputs"]:
             raise UsageError(f"unknown feature {unknown[0]!r}", tip="there is: outputs")
+        if _predictions.is_predictions(self.model):
+            _predictions.check_options(self)
 
     def data_request(self) -> DataRequest:
         """What was said about the data beside its spec."""

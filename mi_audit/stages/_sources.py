@@ -22,10 +22,12 @@ def open_target(spec: str, request: TargetRequest) -> TargetModel:
     prefix, colon, rest = spec.partition(":")
     if colon and prefix in plugins.names("targets"):
         if not rest:
-            raise UsageError(f"expected a name after {spec!r}", tip=f"for example --model {prefix}:resnet18")
+            raise UsageError(f"expected a name after {spec!r}", tip="`mi-audit list models` names what there is")
         target: TargetModel = plugins.load("targets", prefix).open(rest, request)
     else:
         target = plugins.load("targets", "file").open(spec, request)
+    if not isinstance(target, TargetModel):
+        raise UsageError(f"{spec} is no model", tip="predictions can be audited by extract and evaluate")
     if target.n_classes != request.n_classes:
         raise DataSetError(
             f"{spec}: the target tells {target.n_classes} classes apart, the data has {request.n_classes}",

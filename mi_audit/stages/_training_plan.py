@@ -8,7 +8,9 @@ import numpy as np
 
 from mi_audit import plugins
 from mi_audit.attacks.interface import Attack
-from mi_audit.errors import UsageError
+from mi_audit.errors import OutputsError, UsageError
+from mi_audit.schema.feature_cache import OutputsKind
+from mi_audit.schema.finding import Finding
 from mi_audit.schema.trained_attacks import Protocol, View
 from mi_audit.stages._balancing import BALANCES, Balance
 from mi_audit.stages._split import checked_seed
@@ -123,6 +125,31 @@ def attacks_of(chosen: Plan) -> dict[str, Attack]:
         name = min(unused)
         raise UsageError(f"--set {name}. ... is for an attack that does not run", tip=f"add --attack {name}")
     return attacks
+
+
+def attacks_for(
+    outputs_kind: OutputsKind, attacks: dict[str, Attack], *, is_chosen: bool
+) -> tuple[dict[str, Attack], tuple[Finding, ...]]:
+    """The attacks that have something to say about a target with such outputs, and a word on those that have not.
+
+    Args:
+        outputs_kind: what the target gives.
+        attacks: by label.
+        is_chosen: whether the user named them, so that none may be left out silently.
+
+    Raises:
+        OutputsError: the user named one that needs confidences, and the target gives labels only.
+    """
+    unable = [label for label, attack in attacks.items() if outputs_kind == "labels" and attack.needs_confidences]
+    if not unable:
+        return attacks, ()
+    if is_chosen or len(unable) == len(attacks):
+        tip = "--attack naive needs none; or give logits or probabilities"
+        raise OutputsError(f"{unable[0]} needs confidences, got labels only", tip=tip)
+    names = ", ".join(dict.fromkeys(label.partition(":")[0] for label in unable))
+    message = f"the target gives labels only, so attacks that need confidences did not run: {names}"
+    able = {label: attack for label, attack in attacks.items() if label not in unable}
+    return able, (Finding("attacks-skipped", "warning", message),)
 
 
 def _forms(cls: type[Attack], wanted: object) -> Sequence[str]:

@@ -11,7 +11,7 @@ from mi_audit.errors import ContainerError, InputError, OutputError
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.trained_attacks import TrainedAttacks
-from mi_audit.stages import extract
+from mi_audit.stages import _predictions, extract
 from mi_audit.stages._extract_options import ExtractOptions
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._training_plan import TrainOptions
@@ -47,19 +47,46 @@ def audit(
 
 def cached_features(options: ExtractOptions, cache_dir: Path, progress: Progress) -> Path:
     """The feature cache of this target on these samples: found, or extracted now."""
+    if _predictions.is_predictions(options.model):
+        cache = _predictions.extracted(options)
+        path = _folder(cache_dir, cache.provenance["key"]) / "features.npz"
+        store.write(path, cache)
+        return path
     extraction = extract.prepare(options)
-    folder = cache_dir / extraction.key[:16]
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        cache_dir.chmod(0o700)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot make this folder ({error.strerror})", tip="choose --cache-dir") from error
-    path = folder / "features.npz"
+    path = _folder(cache_dir, extraction.key) / "features.npz"
     if _is_whole(path, "features", extraction.key):
         progress.say(f"using {path}")
         return path
     extract_to(extraction, path, progress)
     return path
+
+
+def extract_file(options: ExtractOptions, path: Path, progress: Progress) -> FeatureCache:
+    """Extract to a file; predictions are copied into one.
+
+    Returns:
+        the cache as it was written.
+    """
+    if not _predictions.is_predictions(options.model):
+        return extract_to(extract.prepare(options), path, progress)
+    cache = _predictions.extracted(options)
+    store.write(path, cache)
+    return cache
+
+
+def _folder(cache_dir: Path, key: str) -> Path:
+    """The folder of one extraction, made unless it is there, for its owner alone.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    folder = cache_dir / key[:16]
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        cache_dir.chmod(0o700)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot make this folder ({error.strerror})", tip="choose --cache-dir") from error
+    return folder
 
 
 def extract_to(extraction: extract.Extraction, path: Path, progress: Progress) -> FeatureCache:

@@ -21,7 +21,7 @@ from mi_audit.schema.trained_attacks import TrainedAttack, TrainedAttacks
 from mi_audit.stages import _split
 from mi_audit.stages._balancing import balanced
 from mi_audit.stages._provenance import versions
-from mi_audit.stages._training_plan import Plan, TrainOptions, attacks_of, draws_of, planned
+from mi_audit.stages._training_plan import Plan, TrainOptions, attacks_for, attacks_of, draws_of, planned
 from mi_audit.stages.progress import Progress, Silence
 
 MIN_PER_CLASS = 15
@@ -35,10 +35,11 @@ def train_attacks(cache: FeatureCache, options: TrainOptions, progress: Progress
     Raises:
         UsageError: unknown names or values.
         DataSetError: too few known samples on a side.
+        OutputsError: an attack was asked for that needs more than the target gives.
     """
     progress = progress or Silence()
     chosen = planned(options)
-    attacks = attacks_of(chosen)
+    attacks, skipped = attacks_for(cache.outputs_kind, attacks_of(chosen), is_chosen=bool(options.attacks))
     is_known = cache.is_audited & _split.known_samples(
         cache.sample_id, cache.label, cache.is_member, chosen.known_fraction, chosen.seed
     )
@@ -59,7 +60,7 @@ def train_attacks(cache: FeatureCache, options: TrainOptions, progress: Progress
         known_id=cache.sample_id[is_known],
         fitted_on={name: digest(getattr(cache, name)) for name in ARRAYS_READ},
         provenance={"features_key": cache.provenance.get("key"), "options": _as_json(chosen), "versions": versions()},
-        findings=_findings(trained),
+        findings=(*skipped, *_findings(trained)),
     )
 
 

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mi_audit import plugins
-from mi_audit.datasets import _npz
+from mi_audit import npz_arrays, plugins
 from mi_audit.datasets.interface import DataRequest, MembershipData
 from mi_audit.errors import DataSetError, UsageError
 
@@ -182,7 +181,7 @@ def test_headers_that_promise_more_than_there_is_allocate_nothing(tmp_path: Path
 
 
 def test_an_archive_that_expands_beyond_the_bound_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_npz, "ALWAYS_ALLOWED_BYTES", 100_000)
+    monkeypatch.setattr(npz_arrays, "ALWAYS_ALLOWED_BYTES", 100_000)
     np.savez_compressed(tmp_path / "mine.npz", **content(images=np.zeros((8, 500, 500), np.uint8)))
     with pytest.raises(DataSetError, match=r"expected arrays of at most 200 times the file's size, got 2,000,"):
         open_file(tmp_path / "mine.npz")

@@ -1,0 +1,137 @@
+"""Running a user's own code: the file as it stands, under a private name, without leaving traces in this process.
+
+What goes wrong in it is the user's to read: one line with their file and line number, never our traceback.
+"""
+
+import contextlib
+import hashlib
+import os
+import random
+import sys
+import traceback
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mi_audit.errors import CheckpointError
+from mi_audit.targets._checkpoint.refusals import plain
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of Python.
+
+    Attributes:
+        path: of the file.
+        text: its bytes, which are what runs.
+        digest: SHA-256 of them.
+    """
+
+    path: Path
+    text: bytes
+    digest: str
+
+    @classmethod
+    def of(cls, path: Path) -> "Source":
+        """The file as it stands now.
+
+        Raises:
+            CheckpointError: it cannot be read.
+        """
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            why = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or "cannot be read"
+            raise CheckpointError(f"{path}: {why}", tip="--model python:FILE.py:FUNCTION") from error
+        return cls(path, text, hashlib.sha256(text).hexdigest())
+
+    def run(self) -> types.ModuleType:
+        """The module that the file makes.
+
+        Raises:
+            CheckpointError: its code stopped.
+        """
+        name = f"_mi_audit_model_{self.digest[:16]}"
+        module = types.ModuleType(name)
+        module.__file__ = str(self.path)
+        sys.modules[name] = module  # dataclasses look their module up there
+        with blamed_on(self.path):
+            code = compile(self.text, str(self.path), "exec", dont_inherit=True)
+            exec(code, module.__dict__)  # noqa: S102 - this is what the user asked for, by name
+        return module
+
+
+@contextlib.contextmanager
+def guest(path: Path, seed: int) -> Iterator[None]:
+    """While a user's code runs: its folder is importable, stdout is stderr, randomness starts at the seed.
+
+    Afterwards all of that is as it was, and what was imported from the folder is forgotten, so that another file with
+    helpers of the same names gets its own.
+    """
+    folder = str(path.resolve().parent)
+    states = (random.getstate(), np.random.get_state())  # noqa: NPY002 - users' code draws from the global generator
+    dtype, is_grad, known = torch.get_default_dtype(), torch.is_grad_enabled(), set(sys.modules)
+    sys.path.insert(0, folder)
+    writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        with torch.random.fork_rng(), contextlib.redirect_stdout(sys.stderr):
+            torch.manual_seed(seed)
+            random.seed(seed)
+            np.random.seed(seed % 2**32)  # noqa: NPY002
+            yield
+    finally:
+        sys.dont_write_bytecode = writes_bytecode
+        with contextlib.suppress(ValueError):
+            sys.path.remove(folder)
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(is_grad)
+        for name in set(sys.modules) - known:
+            if (file := getattr(sys.modules[name], "__file__", None)) and Path(file).is_relative_to(folder):
+                del sys.modules[name]
+
+
+@contextlib.contextmanager
+def blamed_on(path: Path, doing: str = "its code stopped") -> Iterator[None]:
+    """Whatever the user's code raises, ``sys.exit`` included, becomes one line with the place in their file.
+
+    Raises:
+        CheckpointError: it raised something.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if isinstance(error, CheckpointError):
+            raise
+        what = f"{type(error).__name__}: {plain(_message(error), 200)}".removesuffix(": ")
+        line = _line_in(path, error)
+        place = f"line {line}: " if line else ""
+        raise CheckpointError(f"{path}: {place}{doing}: {what}", tip=_tip(error)) from error
+
+
+def _message(error: BaseException) -> str:
+    return error.msg if isinstance(error, SyntaxError) else str(error)
+
+
+def _line_in(path: Path, error: BaseException) -> int | None:
+    """The last line of the user's file on the way to the error."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return error.lineno
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if os.path.abspath(frame.filename) == os.path.abspath(path)]  # noqa: PTH100
+    return lines[-1] if lines else None
+
+
+def _tip(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        return f"install {plain(str(error.name))}, or put it into the folder of the file"
+    if isinstance(error, SystemExit):
+        return "the file is imported: keep what a script does behind if __name__ == '__main__'"
+    return "the code is yours: run it on its own to see the whole traceback"
