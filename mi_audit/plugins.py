@@ -1,8 +1,9 @@
 """Plug-ins: found by the name of their file, imported when asked for.
 
 A room is a folder of modules. The file name is the name on the command line (hyphens are underscores in the file name),
-and the module holds exactly one subclass of the room's interface. Packages outside add plug-ins to a room through entry
-points in the group ``mi_audit.<room>``.
+and the module holds exactly one subclass of the room's interface. A module that states a dictionary ``NAMES`` is listed
+under these names instead, each with its meaning, and its class is told which as the field `name`. Packages outside add
+plug-ins to a room through entry points in the group ``mi_audit.<room>``.
 """
 
 import ast
@@ -27,12 +28,16 @@ def names(room: str) -> list[str]:
 
 
 def summary(room: str, name: str) -> str:
-    """The first line of a plug-in's module docstring, read without importing it; empty for plug-ins from outside."""
-    file = importlib.resources.files("mi_audit") / room / f"{_module_name(name)}.py"
-    if not file.is_file():
+    """What a plug-in is, in a line, read without importing it; empty for plug-ins from outside.
+
+    That is the first line of its module's docstring, or what ``NAMES`` says.
+    """
+    module = _own_names(room).get(name)
+    if module is None:
         return ""
-    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-    return docstring.partition("\n")[0]
+    source = _source(room, module)
+    docstring = ast.get_docstring(ast.parse(source)) or ""
+    return _stated_names(source).get(name, docstring.partition("\n")[0])
 
 
 def plugin_class(room: str, name: str) -> type:
@@ -45,8 +50,8 @@ def plugin_class(room: str, name: str) -> type:
     if name not in names(room):
         raise UsageError(f"unknown name {name!r} in {room}", tip=did_you_mean(name, names(room)))
     try:
-        if name in _own_names(room):
-            return _class_in(importlib.import_module(f"mi_audit.{room}.{_module_name(name)}"), room)
+        if module := _own_names(room).get(name):
+            return _class_in(importlib.import_module(f"mi_audit.{room}.{module}"), room)
         return typing.cast("type", _entry_points(room)[name].load())
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
@@ -66,7 +71,8 @@ def load(room: str, name: str, options: Mapping[str, object] | None = None) -> t
     cls = plugin_class(room, name)
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     types_by_name = typing.get_type_hints(cls)
-    values = {}
+    is_stated = _own_names(room).get(name, _module_name(name)) != _module_name(name)
+    values: dict[str, object] = {"name": name} if is_stated else {}
     for key, value in (options or {}).items():
         option = key.replace("-", "_")
         if option not in fields:
@@ -91,10 +97,30 @@ def _module_name(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _own_names(room: str) -> list[str]:
+def _own_names(room: str) -> dict[str, str]:
+    """The module of every plug-in of ours, by name."""
     files = (entry.name for entry in (importlib.resources.files("mi_audit") / room).iterdir())
     modules = (file.removesuffix(".py") for file in files if file.endswith(".py") and not file.startswith("_"))
-    return [module.replace("_", "-") for module in modules if module != "interface"]
+    found: dict[str, str] = {}
+    for module in modules:
+        if module != "interface":
+            stated = _stated_names(_source(room, module))
+            found |= dict.fromkeys(stated or [module.replace("_", "-")], module)
+    return found
+
+
+def _source(room: str, module: str) -> str:
+    return (importlib.resources.files("mi_audit") / room / f"{module}.py").read_text(encoding="utf-8")
+
+
+def _stated_names(source: str) -> dict[str, str]:
+    """The names that a module states in ``NAMES``, with their meanings; none where it states none."""
+    if "\nNAMES" not in source:
+        return {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and any(getattr(target, "id", "") == "NAMES" for target in node.targets):
+            return typing.cast("dict[str, str]", ast.literal_eval(node.value))
+    return {}
 
 
 def _entry_points(room: str) -> dict[str, importlib.metadata.EntryPoint]:

@@ -1,5 +1,6 @@
 """Your own arrays, arrays:FILE.npz: images (uint8), labels, is_member and, if you like, index."""
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ import numpy.typing as npt
 
 from mi_audit.datasets._images import ArrayImages
 from mi_audit.datasets._npz import read_arrays
+from mi_audit.datasets._pool import divided, is_listed
 from mi_audit.datasets.interface import (
+    LISTS,
     DataRequest,
     DatasetSource,
     Int64Array,
@@ -18,10 +21,12 @@ from mi_audit.datasets.interface import (
     UInt8Array,
     names_of_classes,
     path_in_spec,
+    refuse_options,
 )
-from mi_audit.errors import DataSetError
+from mi_audit.errors import DataSetError, UsageError
 
 MAX_CLASSES = 1_000_000
+ALIASES = {"images": "x", "labels": "y", "is_member": "member"}
 
 
 @dataclass(frozen=True)
@@ -31,29 +36,41 @@ class Arrays(DatasetSource):
     ======================  ========================================================================
     ``images``              (n, height, width) or (n, height, width, channels) uint8
     ``labels``              (n,) integers, the true classes from 0
-    ``is_member``           (n,) bool, or 0 and 1
+    ``is_member``           (n,) bool, or 0 and 1; not needed where a list says who is a member
     ``index``, optional     (n,) integers that name the samples in their ids, unique within each side
     ======================  ========================================================================
 
-    Ids are ``members/<index>`` and ``non-members/<index>``; without ``index``, the position in the file.
+    ``x``, ``y`` and ``member`` are read too. Ids are ``members/<index>`` and ``non-members/<index>``; without
+    ``index``, the position in the file. A list counts positions in the file, and its ids are those of ``index``.
     """
 
-    def open(self, location: str | None, request: DataRequest) -> MembershipData:  # noqa: ARG002
+    def open(self, location: str | None, request: DataRequest) -> MembershipData:
         """The arrays in memory; nobody names the data set or its classes, so these are numbers.
 
         Raises:
-            DataSetError: not an ``.npz``, truncated, or one of the arrays is not as described.
-            UsageError: no path was given.
+            DataSetError: not an ``.npz``, truncated, one of the arrays is not as described, or a list does not fit.
+            UsageError: no path was given, an option that goes with other data, or membership is said twice.
         """
         file = path_in_spec(location, "arrays:FILE.npz")
-        arrays = read_arrays(file, ("images", "labels", "is_member"), ("index",))
-        images = _checked_images(file, arrays["images"])
-        label = _checked_integers(file, "labels", arrays["labels"], len(images))
+        refuse_options(request, "arrays:FILE.npz", *LISTS)
+        names = _names(file)
+        by_list = is_listed(request)
+        if by_list and "is_member" in names:
+            message = f"{file}: expected one way to say who is a member, got the array {names['is_member']} and a list"
+            raise UsageError(message, tip="leave out the list, or write the file without this array")
+        required = [names.get(name, name) for name in ("images", "labels", *(() if by_list else ("is_member",)))]
+        arrays = read_arrays(file, required, ("index",))
+        images = _checked_images(file, arrays[required[0]])
+        label = _checked_integers(file, required[1], arrays[required[1]], len(images))
         index = _checked_integers(file, "index", arrays.get("index", np.arange(len(images))), len(images))
-        is_member = _checked_membership(file, arrays["is_member"], len(images))
         lowest, highest = int(label.min()), int(label.max())
         if lowest < 0 or highest >= MAX_CLASSES:
             raise DataSetError(f"{file}: expected labels from 0 to {MAX_CLASSES - 1:,}, got {lowest:,} to {highest:,}")
+        if by_list:
+            pool = Side(images, label, _ids(file, "samples", index))
+            members, non_members, notes = divided(pool, request, file.name, is_official=False)
+            return MembershipData(None, members, non_members, names_of_classes(highest + 1), notes)
+        is_member = _checked_membership(file, required[2], arrays[required[2]], len(images))
         sides = {
             name: _side(file, name, np.flatnonzero(chosen), images, label, index)
             for name, chosen in (("members", is_member), ("non-members", ~is_member))
@@ -61,12 +78,29 @@ class Arrays(DatasetSource):
         return MembershipData(None, sides["members"], sides["non-members"], names_of_classes(highest + 1))
 
 
+def _names(file: Path) -> dict[str, str]:
+    """What the arrays are called in this file, by their usual names; none where it cannot be looked at."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            there = {name.removesuffix(".npy") for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return {}  # what is wrong is said when it is read
+    named = {usual: [name for name in (usual, alias) if name in there] for usual, alias in ALIASES.items()}
+    return {usual: found[0] for usual, found in named.items() if found}
+
+
 def _side(file: Path, name: str, rows: Int64Array, images: ArrayImages, label: Int64Array, index: Int64Array) -> Side:
-    values, count = np.unique(index[rows], return_counts=True)
+    ids = _ids(file, name, index[rows])
+    return Side(images.take(rows), label[rows], [f"{name}/{sample_id}" for sample_id in ids])
+
+
+def _ids(file: Path, name: str, index: Int64Array) -> list[str]:
+    """The index as text, each once."""
+    values, count = np.unique(index, return_counts=True)
     if (count > 1).any():
         twice = values[count > 1]
         raise DataSetError(f"{file}: expected every index once among the {name}, got {twice[0]} {count.max()} times")
-    return Side(images.take(rows), label[rows], [f"{name}/{number}" for number in index[rows].tolist()])
+    return [str(number) for number in index.tolist()]
 
 
 def _checked_images(file: Path, images: npt.NDArray[Any]) -> ArrayImages:
@@ -92,14 +126,14 @@ def _checked_integers(file: Path, name: str, values: npt.NDArray[Any], n: int) -
     return values.astype(np.int64)
 
 
-def _checked_membership(file: Path, values: npt.NDArray[Any], n: int) -> npt.NDArray[np.bool_]:
-    _check_length(file, "is_member", values, n)
+def _checked_membership(file: Path, name: str, values: npt.NDArray[Any], n: int) -> npt.NDArray[np.bool_]:
+    _check_length(file, name, values, n)
     if not np.isin(values, (0, 1)).all():
-        raise DataSetError(f"{file}: expected true and false (or 1 and 0) in is_member, got other values")
+        raise DataSetError(f"{file}: expected true and false (or 1 and 0) in {name}, got other values")
     is_member = values.astype(np.bool_)
     if is_member.all() or not is_member.any():
         got = "members" if is_member.all() else "non-members"
-        raise DataSetError(f"{file}: expected members and non-members, got {got} only", tip="see is_member in the file")
+        raise DataSetError(f"{file}: expected members and non-members, got {got} only", tip=f"see {name} in the file")
     return is_member
 
 

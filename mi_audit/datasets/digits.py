@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mi_audit.datasets._images import ArrayImages
+from mi_audit.datasets._pool import divided, is_listed
 from mi_audit.datasets.interface import (
+    LISTS,
     DataRequest,
     DatasetSource,
     Int64Array,
@@ -15,6 +17,7 @@ from mi_audit.datasets.interface import (
     UInt8Array,
     names_of_classes,
     refuse_location,
+    refuse_options,
 )
 
 
@@ -26,17 +29,23 @@ class Digits(DatasetSource):
     other 899. Ids are ``members/<index>`` and ``non-members/<index>`` with the position in scikit-learn's arrays.
     """
 
-    def open(self, location: str | None, request: DataRequest) -> MembershipData:  # noqa: ARG002
-        """The digits, (8, 8, 1) uint8; their values 0 to 16 are scaled to 0 to 255.
+    def open(self, location: str | None, request: DataRequest) -> MembershipData:
+        """The digits, (8, 8, 1) uint8; their values 0 to 16 are scaled to 0 to 255. Lists count scikit-learn's arrays.
 
         Raises:
-            UsageError: a location was given.
+            DataSetError: a list does not fit.
+            UsageError: a location was given, or a split.
         """
         refuse_location(location, "digits")
+        refuse_options(request, "digits", *LISTS)
         from sklearn.datasets import load_digits
 
         values, label = load_digits(return_X_y=True)
         pixels = np.rint(values.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+        if is_listed(request):
+            pool = Side(ArrayImages(pixels), label.astype(np.int64), [str(index) for index in range(len(label))])
+            members, non_members, notes = divided(pool, request, "digits", is_official=False)
+            return MembershipData("digits", members, non_members, names_of_classes(10), notes)
         order = fixed_permutation(len(label))
         half = len(order) // 2
         return MembershipData(

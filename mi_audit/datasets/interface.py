@@ -15,6 +15,8 @@ UInt8Array = npt.NDArray[np.uint8]
 Int64Array = npt.NDArray[np.int64]
 
 DEFAULT_DATA_DIR = Path("data")
+# Fields of the request that decide which samples of a pool are members.
+LISTS = ("members_index", "non_members_index", "membership")
 
 
 @dataclass(frozen=True)
@@ -101,23 +103,32 @@ class Side:
         images: n images.
         label: (n,) int64, the true class.
         sample_id: n strings, ``<side or official split>/<official index or relative path>``: stable and unique.
+        group: n strings, what the samples of one group (one person, many images) share; ``None`` where nobody says.
+
+    Raises:
+        DataSetError: their numbers differ.
     """
 
     images: Images
     label: Int64Array
     sample_id: Sequence[str]
+    group: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.images) == len(self.label) == len(self.sample_id):
             counts = f"{len(self.images)} images, {len(self.label)} labels, {len(self.sample_id)} ids"
             raise DataSetError(f"expected one label and one id per image, got {counts}")
+        if self.group is not None and len(self.group) != len(self.label):
+            raise DataSetError(f"expected one group per image, got {len(self.label)} images, {len(self.group)} groups")
 
     def __len__(self) -> int:
         return len(self.label)
 
     def take(self, rows: Int64Array) -> "Side":
         """The samples at these positions, in this order."""
-        return Side(self.images.take(rows), self.label[rows], [self.sample_id[row] for row in rows.tolist()])
+        positions = rows.tolist()
+        group = None if self.group is None else [self.group[row] for row in positions]
+        return Side(self.images.take(rows), self.label[rows], [self.sample_id[row] for row in positions], group)
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,7 @@ class MembershipData:
         name: of the data set, ``"cifar100"``; finds the known preprocessing constants. ``None`` where nobody knows it.
         members, non_members: the two sides, both with at least one sample.
         class_names: one per class; labels are positions in it.
+        notes: what was decided where the user did not say it, one sentence each.
 
     Raises:
         DataSetError: a side without samples, or a label that is not a class.
@@ -137,6 +149,7 @@ class MembershipData:
     members: Side
     non_members: Side
     class_names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for side_name, side in (("members", self.members), ("non-members", self.non_members)):
@@ -217,6 +230,25 @@ def refuse_location(location: str | None, name: str) -> None:
     if location is not None:
         tip = f"--data {name}, and --data-dir DIR to say where its files lie"
         raise UsageError(f"expected --data {name} without a path, got {name}:{location}", tip=tip)
+
+
+def refuse_options(request: DataRequest, name: str, *taken: str) -> None:
+    """Stop at an option about the samples that this data set cannot follow; none is ever ignored.
+
+    Args:
+        request: what the user said.
+        name: of the data set, for the error.
+        taken: fields of the request that it can follow; where its files lie and `download` are not asked about.
+
+    Raises:
+        UsageError: another one is set.
+    """
+    about_samples = ("split", "members", "non_members", *LISTS, "allow_outside")
+    stray = [field for field in about_samples if field not in taken and getattr(request, field)]
+    if stray:
+        options = ", ".join(f"--{field.replace('_', '-')}" for field in taken)
+        tip = f"with --data {name} goes {options}" if taken else f"--data {name} says itself who is a member"
+        raise UsageError(f"--data {name} takes no --{stray[0].replace('_', '-')}", tip=tip)
 
 
 def names_of_classes(n_classes: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from mi_audit.targets.interface import TargetRequest
 
 
 def open_data(spec: str, request: DataRequest) -> MembershipData:
-    """The data set that ``--data`` names: ``NAME``, ``NAME:PATH``, or the path of an ``.npz`` or of a folder."""
+    """The data set that ``--data`` names: ``NAME``, ``NAME:PATH``, or the path of a file or a folder."""
     name, location = _split_data_spec(spec)
     source = plugins.load("datasets", name)
     data: MembershipData = source.open(location, request)
@@ -41,8 +41,9 @@ def _split_data_spec(spec: str) -> tuple[str, str | None]:
     known = plugins.names("datasets")
     if name in known:
         return name, location if colon else None
-    if spec.endswith(".npz"):
-        return "arrays", spec
+    by_suffix = {".npz": "arrays", ".csv": "manifest", ".parquet": "manifest", ".tar": "tar"}
+    if Path(spec).suffix.lower() in by_suffix:
+        return by_suffix[Path(spec).suffix.lower()], spec
     if Path(spec).is_dir():
         return "folder", spec
     raise UsageError(f"unknown data set {spec!r}", tip=plugins.did_you_mean(name, known))
