@@ -16,8 +16,9 @@ from mi_audit.targets._constants import (
     identity,
     known_constants,
 )
-from mi_audit.targets.architectures._recognising import grouped, plain, residual
+from mi_audit.targets.architectures._recognising import grouped, mobile, plain, residual, stems
 from mi_audit.targets.architectures._recognising.family import Family, Option, Options, Outline
+from mi_audit.targets.architectures._recognising.sizes import MILLIONS
 
 __all__ = [
     "ARCHITECTURES",
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 _PACKAGE = "mi_audit.targets.architectures"
-_FAMILIES = (*residual.FAMILIES, *plain.FAMILIES, *grouped.FAMILIES)
+_FAMILIES = (*residual.FAMILIES, *plain.FAMILIES, *grouped.FAMILIES, *stems.FAMILIES, *mobile.FAMILIES)
 
 
 @dataclass(frozen=True)
@@ -110,15 +111,15 @@ def _architecture(family: Family, options: Options, name: str = "") -> Architect
         module=f"{_PACKAGE}.{family.module}",
         options=tuple({**options, **family.fixed}.items()),
         family=family.trained_as,
-        summary=_summary(family, options),
+        summary=_summary(family, options, name),
         own_size=family.own_size,
         depends_on_size=family.depends_on_size,
     )
 
 
-def _summary(family: Family, options: Options) -> str:
-    said = ", ".join(f"{key.replace('_', ' ')} {_text(one)}" for key, one in options.items() if one is not False)
-    return f"{family.title}: {said}" if said else family.title
+def _summary(family: Family, options: Options, name: str) -> str:
+    size = f", {MILLIONS[name]:.2f} M parameters" if name in MILLIONS else ""
+    return family.title + (size or "".join(f", {key} {_text(one)}" for key, one in options.items()))
 
 
 def _text(option: Option) -> str:

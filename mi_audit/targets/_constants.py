@@ -34,7 +34,7 @@ _BY_DATA_SET: dict[str, Numbers] = {
 }
 _CIFAR_OF_CLASSES = {10: "cifar10", 100: "cifar100"}
 # Families whose networks were trained on CIFAR, whatever the data set is called.
-_ON_CIFAR = (PROJECTION, "bearpaw", "chenyaofo", "kuangliu", "weiaicunzai", "huyvnphan", "lenet-5")
+_ON_CIFAR = (PROJECTION, "bearpaw", "chenyaofo", "kuangliu", "weiaicunzai", "huyvnphan", "cifar-stem", "lenet-5")
 _ANYWHERE: tuple[tuple[Numbers, str], ...] = (
     (_IMAGENET, "ImageNet constants"),
     (_HALF, "pixels in [-1, 1]"),

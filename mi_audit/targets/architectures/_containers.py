@@ -16,7 +16,7 @@ Layers = Mapping[str, nn.Module]
 Block = Callable[[int, int, int], nn.Module]
 
 
-def chain(layers: Layers | None = None, **more: nn.Module) -> nn.Sequential:
+def chain(layers: Layers | None = None, /, **more: nn.Module) -> nn.Sequential:
     """Layers one after the other, each under its name; what has no weights leaves no name in a checkpoint."""
     return nn.Sequential(OrderedDict({**(layers or {}), **more}))
 
@@ -118,14 +118,21 @@ class Dense(_Named):
 
 
 class Branches(_Named):
-    """Layers side by side, each on the whole input; their results become one, as channels or as a sum."""
+    """Layers side by side, each on the whole input; their results become one, as channels or as a sum.
 
-    def __init__(self, branches: Layers, *, summed: bool = False) -> None:
+    Args:
+        branches: by name.
+        summed: whether the results are added, instead of put beside each other.
+        relu: whether that is rectified.
+    """
+
+    def __init__(self, branches: Layers, *, summed: bool = False, relu: bool = False) -> None:
         super().__init__()
         self._branches = self._take(branches)
-        self._summed = summed
+        self._summed, self._relu = summed, relu
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """What the branches give together, of an input (n, channels, height, width)."""
         results = [getattr(self, name)(hidden) for name in self._branches]
-        return torch.stack(results).sum(0) if self._summed else torch.cat(results, 1)
+        together = torch.stack(results).sum(0) if self._summed else torch.cat(results, 1)
+        return together.relu() if self._relu else together
