@@ -16,7 +16,7 @@ from mi_audit.targets._constants import (
     identity,
     known_constants,
 )
-from mi_audit.targets.architectures._recognising import grouped, mobile, plain, residual, stems
+from mi_audit.targets.architectures._recognising import grouped, mobile, plain, rarer, residual, stems
 from mi_audit.targets.architectures._recognising.family import Family, Option, Options, Outline
 from mi_audit.targets.architectures._recognising.sizes import MILLIONS
 
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _PACKAGE = "mi_audit.targets.architectures"
-_FAMILIES = (*residual.FAMILIES, *plain.FAMILIES, *grouped.FAMILIES, *stems.FAMILIES, *mobile.FAMILIES)
+_FAMILIES = (*residual.FAMILIES, *plain.FAMILIES, *grouped.FAMILIES, *stems.FAMILIES, *mobile.FAMILIES, *rarer.FAMILIES)
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,8 @@ def _known(family: str, data_name: str | None, n_classes: int, n_channels: int) 
     # bearpaw's and kuangliu's scripts normalise CIFAR-100 with the figures of CIFAR-10.
     if family in _ON_CIFAR and cifar == "cifar100" and n_channels == 3:
         own.append((_CIFAR10, "constants of CIFAR-10, which bearpaw's networks for CIFAR-100 were trained with too"))
+        # xternalz's wide networks, which have bearpaw's names.
+        own += [(_CIFAR10_PIXELS, _PIXELS)] if family == "bearpaw" else []
     return _spread_all(own, n_channels)
 
 

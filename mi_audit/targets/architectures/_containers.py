@@ -136,3 +136,25 @@ class Branches(_Named):
         results = [getattr(self, name)(hidden) for name in self._branches]
         together = torch.stack(results).sum(0) if self._summed else torch.cat(results, 1)
         return together.relu() if self._relu else together
+
+
+class Gate(nn.Module):
+    """Squeeze and excitation (Hu et al. 2018) as a layer: every channel times a factor drawn from all channels' means.
+
+    Args:
+        width: channels of the input.
+        squeezed: channels between the two convolutions, ``se1`` and ``se2``.
+        activation: between them.
+    """
+
+    def __init__(self, width: int, squeezed: int, activation: nn.Module) -> None:
+        super().__init__()
+        self.se1 = nn.Conv2d(width, squeezed, 1)
+        self.activation = activation
+        self.se2 = nn.Conv2d(squeezed, width, 1)
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The same shape, (n, channels, height, width)."""
+        squeezed = self.activation(self.se1(nn.functional.adaptive_avg_pool2d(hidden, 1)))
+        gated: torch.Tensor = hidden * self.se2(squeezed).sigmoid()
+        return gated

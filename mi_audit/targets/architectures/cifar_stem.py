@@ -5,6 +5,8 @@ people who adapt a ResNet) and who kept it (huyvnphan/PyTorch_CIFAR10) cannot be
 place of a bottleneck's stride: both are options here.
 """
 
+from collections.abc import Callable
+
 import torchvision
 from torch import nn
 from torchvision.models.googlenet import BasicConv2d
@@ -29,8 +31,7 @@ def build(n_classes: int, shape: tuple[int, int, int], *, network: str, **option
         network: ``"resnet"``, ``"densenet"``, ``"mobilenetv2"``, ``"shufflenetv2"`` or ``"googlenet"``.
         options: of the function of that name below.
     """
-    made: nn.Module = _NETWORKS[network](n_classes, shape[2], **options)
-    return made
+    return _NETWORKS[network](n_classes, shape[2], **options)
 
 
 def resnet(
@@ -108,7 +109,7 @@ def googlenet(n_classes: int, channels: int) -> nn.Module:
     return made
 
 
-_NETWORKS = {
+_NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "resnet": resnet,
     "densenet": densenet,
     "mobilenetv2": mobilenetv2,

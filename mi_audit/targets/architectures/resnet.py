@@ -50,7 +50,8 @@ def build(
     return chain(pre=stem, **stages(block, "stage{}", width, widths, blocks), pool=pooling(), linear=head)
 
 
-def _kuangliu(n_in: int, n_out: int, stride: int, *, bottleneck: bool) -> nn.Module:
+def kuangliu_block(n_in: int, n_out: int, stride: int, *, bottleneck: bool = False) -> nn.Module:
+    """A residual block under kuangliu's names, from `n_in` to `n_out` channels."""
     path = _path(n_in, n_out, stride, bottleneck=bottleneck, bias=False)
     names = ("conv1", "bn1", "relu1", "conv2", "bn2", "relu2", "conv3", "bn3")
     return Residual(dict(zip(names, path, strict=False)), _shortcut(n_in, n_out, stride, bias=False), relu=True)
@@ -69,7 +70,7 @@ def _weiaicunzai_gated(n_in: int, n_out: int, stride: int, *, bottleneck: bool) 
     return Residual({"residual": path}, _shortcut(n_in, n_out, stride, bias=True), gate=gate, relu=True)
 
 
-_STYLES = {"kuangliu": _kuangliu, "weiaicunzai": _weiaicunzai, "weiaicunzai-se": _weiaicunzai_gated}
+_STYLES = {"kuangliu": kuangliu_block, "weiaicunzai": _weiaicunzai, "weiaicunzai-se": _weiaicunzai_gated}
 
 
 def _path(n_in: int, n_out: int, stride: int, *, bottleneck: bool, bias: bool) -> list[nn.Module]:

@@ -126,7 +126,8 @@ def residual(outline: Outline, stage: str, conv: str, last: str, stem: str, head
     blocks, width = outline.blocks(stage, first), outline.size(f"{stem}.weight")
     begin = stage.format(first)
     bottleneck = f"{begin}.0.{last}.weight" in outline.shapes
-    expected = {f"{head}.weight": (-1, width * 2 ** (len(blocks) - 1) * (4 if bottleneck else 1))}
+    last_width = (width << len(blocks) >> 1) * (4 if bottleneck else 1)
+    expected: dict[str, Shape] = {f"{head}.weight": (-1, last_width)}
     for number in range(len(blocks)):
         inner = width * 2**number
         expected[f"{stage.format(first + number)}.0.{conv}.weight"] = (inner, inner, 3, 3)

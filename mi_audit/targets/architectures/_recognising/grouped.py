@@ -26,7 +26,7 @@ def _resnext(outline: Outline, stage: str, first: int, names: tuple[str, str, st
     }
     if not blocks or not each or inner % each or not outline.fits(expected):
         return
-    found = {"blocks": blocks, "cardinality": inner // each, "base_width": each}
+    found: Options = {"blocks": blocks, "cardinality": inner // each, "base_width": each}
     if head == "linear":
         if n_out == 2 * inner:
             yield found

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mi_audit.targets.architectures._recognising.family import BOTH, NORM, Family, Options, Outline, residual
+from mi_audit.targets.architectures._recognising.family import BOTH, NORM, Family, Options, Outline, Shape, residual
 
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 _DEPTHS = (20, 32, 44, 56, 110)
@@ -51,7 +51,7 @@ def _preact(name: str) -> dict[str, Options]:
 def _wide(outline: Outline, stage: str, stem: str, head: str, first: int, conv: str) -> Iterable[Options]:
     counts = outline.blocks(stage, first)
     widen = outline.size(f"{head}.weight", 1) // 64
-    expected = {f"{stem}.weight": (16, -1, 3, 3), f"{head}.weight": (-1, 64 * widen)}
+    expected: dict[str, Shape] = {f"{stem}.weight": (16, -1, 3, 3), f"{head}.weight": (-1, 64 * widen)}
     for number, width in enumerate((16, 32, 64)):
         expected[f"{stage.format(first + number)}.0.{conv}.weight"] = (width * widen, width * widen, 3, 3)
     if widen and len(counts) == 3 and len(set(counts)) == 1 and outline.fits(expected):

@@ -177,4 +177,13 @@ MILLIONS = {
     "kuangliu_googlenet": 6.17,
     "weiaicunzai_googlenet": 6.31,
     "weiaicunzai_googlenet_1": 6.17,
+    "kuangliu_dla": 15.06,
+    "kuangliu_simpledla": 15.14,
+    "kuangliu_dpn26": 11.57,
+    "kuangliu_dpn92": 34.24,
+    "kuangliu_regnetx_200mf": 2.32,
+    "kuangliu_regnetx_400mf": 4.78,
+    "kuangliu_regnety_400mf": 5.71,
+    "kuangliu_efficientnetb0": 3.60,
+    "weiaicunzai_squeezenet": 0.73,
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mi_audit.targets.architectures._recognising.family import BOTH, NORM, Family, Options, Outline
+from mi_audit.targets.architectures._recognising.family import BOTH, NORM, Family, Options, Outline, Shape
 
 _RESNETS = {
     # Blocks, bottleneck, groups, base width.
@@ -28,7 +28,7 @@ def _resnet(outline: Outline, *, max_pool: bool) -> Iterable[Options]:
     blocks = outline.blocks("layer{}")
     bottleneck = "layer1.0.conv3.weight" in outline.shapes
     inner, each = outline.size("layer1.0.conv2.weight"), outline.size("layer1.0.conv2.weight", 1)
-    expected = {"conv1.weight": (64, -1, 3, 3), "fc.weight": (-1, 2048 if bottleneck else 512)}
+    expected: dict[str, Shape] = {"conv1.weight": (64, -1, 3, 3), "fc.weight": (-1, 2048 if bottleneck else 512)}
     for number in range(4):
         expected[f"layer{number + 1}.0.conv2.weight"] = (inner << number, each << number, 3, 3)
     if len(blocks) != 4 or not each or not outline.fits(expected) or (not bottleneck and (inner, each) != (64, 64)):
@@ -98,7 +98,8 @@ def _divisible(hundredths: int) -> int:
 def _shufflenetv2(outline: Outline) -> Iterable[Options]:
     size = _SHUFFLED.get(2 * outline.size("stage2.0.branch1.2.weight"))
     if size and outline.fits({"conv1.0.weight": (24, -1, 3, 3)}):
-        yield from ({"size": size, "max_pool": False}, {"size": size, "max_pool": True})
+        for max_pool in (False, True):
+            yield {"size": size, "max_pool": max_pool}
 
 
 _BLOCK = rf"conv[123]\.weight|bn[123]\.{NORM}|downsample\.0\.weight|downsample\.1\.{NORM}"
