@@ -28,7 +28,7 @@ def list_(
 def _rows(topic: str) -> list[tuple[str, str]]:
     """Name and meaning of every entry, none of them imported."""
     if topic == "models":
-        from mi_audit.targets._catalogue import ARCHITECTURES
+        from mi_audit.targets._catalogue import listed
 
         sources = [
             ("timm:NAME", "any timm classifier"),
@@ -37,7 +37,7 @@ def _rows(topic: str) -> list[tuple[str, str]]:
             ("python:FILE.py:FUNCTION", "what your own code builds; it is run"),
             ("predictions:FILE", "no model: logits, probabilities or classes in an npz, csv or parquet file"),
         ]
-        return [(entry.name, entry.summary) for entry in ARCHITECTURES] + sources
+        return [(entry.name, entry.summary) for entry in listed()] + sources
     if topic == "features":
         return [("outputs", "logits of every sample; always kept, all about confidences is derived from them")]
     if topic == "metrics":

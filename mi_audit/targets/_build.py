@@ -9,7 +9,7 @@ from torch import nn
 
 from mi_audit.errors import UsageError
 from mi_audit.plugins import did_you_mean
-from mi_audit.targets._catalogue import ARCHITECTURES, LENET, Architecture
+from mi_audit.targets._catalogue import Architecture, listed, named
 
 Shape = tuple[int, int, int]
 
@@ -63,9 +63,9 @@ def built_in(architecture: Architecture) -> Blueprint:
         network: nn.Module = module.build(n_classes, shape, **dict(architecture.options))
         return network
 
-    is_lenet = architecture.family == LENET
-    own_size = (28, 28) if is_lenet else (32, 32)
-    return Blueprint(architecture.name, architecture.family, construct, own_size, depends_on_size=is_lenet)
+    return Blueprint(
+        architecture.name, architecture.family, construct, architecture.own_size, architecture.depends_on_size
+    )
 
 
 def build(blueprint: Blueprint, n_classes: int, shape: Shape, seed: int) -> nn.Module:
@@ -98,7 +98,8 @@ def torchvision_blueprint(name: str, **options: object) -> Blueprint:
 
 
 def _find_built_in(name: str) -> list[Blueprint]:
-    return [built_in(architecture) for architecture in ARCHITECTURES if architecture.name == name]
+    architecture = named(name)
+    return [] if architecture is None else [built_in(architecture)]
 
 
 def _find_timm(name: str) -> list[Blueprint]:
@@ -123,7 +124,7 @@ def _find_torchvision(name: str) -> list[Blueprint]:
 
 
 def _built_in_names() -> list[str]:
-    return [architecture.name for architecture in ARCHITECTURES]
+    return [architecture.name for architecture in listed()]
 
 
 def _timm_names() -> list[str]:
