@@ -82,7 +82,9 @@ def correlation(left: UInt8Array, right: UInt8Array) -> npt.NDArray[np.float32]:
     a, b = (each.astype(np.float32) - each.mean(axis=1, keepdims=True, dtype=np.float32) for each in (left, right))
     norms = np.sqrt((a * a).sum(axis=1)), np.sqrt((b * b).sum(axis=1))
     shows = np.minimum(*norms) >= MIN_CONTRAST * np.sqrt(np.float32(left.shape[1]))
-    return np.divide((a * b).sum(axis=1), norms[0] * norms[1], out=np.zeros(len(a), np.float32), where=shows)
+    found = np.zeros(len(a), np.float32)
+    np.divide((a * b).sum(axis=1), norms[0] * norms[1], out=found, where=shows)
+    return found
 
 
 class _Grouped:
@@ -112,6 +114,6 @@ def _expanded(first: Int64Array, last: Int64Array) -> Iterator[tuple[Int64Array,
     ends = np.cumsum(last - first)
     n = int(ends[-1]) if len(ends) else 0
     for start in range(0, n, N_CANDIDATES):
-        number = np.arange(start, min(start + N_CANDIDATES, n))
+        number = np.arange(start, min(start + N_CANDIDATES, n), dtype=np.int64)
         index = np.searchsorted(ends, number, "right")
-        yield index, last[index] - (ends[index] - number)
+        yield index, np.asarray(last[index] - (ends[index] - number), np.int64)
