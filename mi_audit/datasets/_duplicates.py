@@ -6,29 +6,36 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from mi_audit.datasets._fingerprints import UInt64Array, pixel_hashes
 from mi_audit.datasets.interface import Images, Int64Array
 
 # Images are read in blocks of about this many bytes, so that memory stays flat whatever their number.
 BLOCK_BYTES = 2**22
-KEYS_SEED = 20260
-
-UInt64Array = npt.NDArray[np.uint64]
 
 
-def exact_duplicates(members: Images, non_members: Images) -> npt.NDArray[np.bool_]:
+def exact_duplicates(
+    members: Images,
+    non_members: Images,
+    member_hash: UInt64Array | None = None,
+    non_member_hash: UInt64Array | None = None,
+) -> npt.NDArray[np.bool_]:
     """Which non-members have the pixels of some member: (n_non_members,) bool.
 
     Pixels are hashed to 64 bits, and every pair with equal hashes is compared pixel by pixel, so the answer is exact.
 
-    The images must be of known shape; those of different shapes are never duplicates.
+    Args:
+        members: of known shape.
+        non_members: of known shape; of another shape they are never duplicates.
+        member_hash: (n_members,) `pixel_hashes`, where somebody has them; computed where not.
+        non_member_hash: the same of the non-members.
     """
     is_duplicate = np.zeros(len(non_members), np.bool_)
     if members.shape != non_members.shape:
         return is_duplicate
-    member_hash = _hashes(members)
+    member_hash = _hashes(members) if member_hash is None else member_hash
+    own = _hashes(non_members) if non_member_hash is None else non_member_hash
     order = np.argsort(member_hash, kind="stable")
     hashes = member_hash[order]
-    own = _hashes(non_members)
     first, last = np.searchsorted(hashes, own, "left"), np.searchsorted(hashes, own, "right")
     # The n-th round compares every candidate with the n-th member of its hash: one round, unless hashes collide.
     candidates = np.flatnonzero(first < last)
@@ -40,19 +47,10 @@ def exact_duplicates(members: Images, non_members: Images) -> npt.NDArray[np.boo
 
 
 def _hashes(images: Images) -> UInt64Array:
-    """A 64-bit hash of the pixels of every image, (n,): the sum of words times odd random keys, modulo 2^64.
-
-    A multilinear hash (Carter and Wegman, 1979; Lemire and Kaser, 2014). Each word is folded first, since a product
-    modulo 2^64 carries a difference in the high bits of a word to the high bits of the sum only.
-    """
+    """`pixel_hashes` of all images, (n,)."""
     hashes = np.empty(len(images), np.uint64)
-    n_words = -(-math.prod(images.shape or ()) // 8)
-    keys = np.random.default_rng(KEYS_SEED).integers(0, 2**64, n_words, np.uint64) | np.uint64(1)
     for start, stop in _blocks(images):
-        pixels = images.read(start, stop).reshape(stop - start, -1)
-        words = np.pad(pixels, ((0, 0), (0, -pixels.shape[1] % 8))).view(np.uint64)
-        words ^= words >> np.uint64(32)
-        hashes[start:stop] = words @ keys
+        hashes[start:stop] = pixel_hashes(images.read(start, stop))
     return hashes
 
 

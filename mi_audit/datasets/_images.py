@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
 from mi_audit.datasets._decoding import Header, decoded, header, image_suffixes, reason
 from mi_audit.datasets.interface import Geometry, Images, Int64Array, UInt8Array
@@ -87,13 +86,13 @@ class ArrayImages:
 class MayFail(Protocol):
     """Images of which some may turn out to be unreadable."""
 
-    def attempt(self, start: int, stop: int) -> tuple[UInt8Array, npt.NDArray[np.bool_]]:
-        """As `Images.read`, with black images in place of those that cannot be read, and which can be: (n,) bool."""
+    def attempt(self, start: int, stop: int) -> tuple[UInt8Array, dict[int, str]]:
+        """As `Images.read`, with black in place of those that cannot be read; these by position, with the reason."""
         ...
 
 
-def attempt(images: Images, start: int, stop: int) -> tuple[UInt8Array, npt.NDArray[np.bool_]]:
-    """Images ``start`` to ``stop`` (exclusive), and which of them could be read: black stands for the others.
+def attempt(images: Images, start: int, stop: int) -> tuple[UInt8Array, dict[int, str]]:
+    """Images ``start`` to ``stop`` (exclusive), black where one cannot be read; these by position, with the reason.
 
     Args:
         images: of any kind.
@@ -102,8 +101,7 @@ def attempt(images: Images, start: int, stop: int) -> tuple[UInt8Array, npt.NDAr
     """
     if isinstance(images, MayFail):
         return images.attempt(start, stop)
-    pixels = images.read(start, stop)
-    return pixels, np.ones(len(pixels), np.bool_)
+    return images.read(start, stop), {}
 
 
 def max_unreadable(n: int) -> int:
@@ -157,7 +155,10 @@ class FileImages:
 
     def take(self, rows: Int64Array) -> "FileImages":
         """The images at these positions, in this order; no file is opened."""
-        return replace(self, paths=tuple(self.paths[row] for row in rows.tolist()))
+        taken = replace(self, paths=tuple(self.paths[row] for row in rows.tolist()))
+        if self.__dict__.get("shape") is not None:  # it was read before, and is that of every one of them
+            taken.__dict__["shape"] = self.shape
+        return taken
 
     def read(self, start: int, stop: int) -> UInt8Array:
         """Images ``start`` to ``stop`` (exclusive), decoded: (n, height, width, 3) uint8.
@@ -170,16 +171,14 @@ class FileImages:
             raise self._error(list(failures.values()), len(pixels))
         return pixels
 
-    def attempt(self, start: int, stop: int) -> tuple[UInt8Array, npt.NDArray[np.bool_]]:
-        """As `read`, with black images in place of those that cannot be decoded, and which can be: (n,) bool.
+    def attempt(self, start: int, stop: int) -> tuple[UInt8Array, dict[int, str]]:
+        """As `read`, with black in place of those that cannot be decoded; these by position from `start`, and why.
 
         Raises:
             DataSetError: sizes vary without a geometry.
         """
         pixels, failures = self._decoded(start, stop)
-        is_readable = np.ones(len(pixels), np.bool_)
-        is_readable[list(failures)] = False
-        return pixels, is_readable
+        return pixels, {row: failure.text for row, failure in failures.items()}
 
     def headers(self) -> list[Header]:
         """What the heads of the files say, in order; those that cannot be read are left out."""
@@ -261,7 +260,12 @@ def _attempted(read: Callable[[Path], T], root: Path, path: str) -> T | _Failure
     except MemoryError:
         raise
     except Exception as error:  # each format's decoder raises what it likes: OSError, SyntaxError, struct.error ...
-        return _Failure(f"{path} ({reason(error)})")
+        return _Failure(_printable(f"{path} ({reason(error)})"))
+
+
+def _printable(text: str) -> str:
+    """The text with what a terminal would obey, and what cannot be written, spelt out."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:

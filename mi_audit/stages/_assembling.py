@@ -3,16 +3,23 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from mi_audit.datasets._duplicates import exact_duplicates
 from mi_audit.schema.arrays import row_blocks
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
 from mi_audit.stages import _forward
 from mi_audit.stages._extraction import Extraction
 from mi_audit.stages._journal import Rows
-from mi_audit.stages._observing import Observed
+from mi_audit.stages._observing import Observed, fingerprints_of
+from mi_audit.stages._preflight.accuracy import accuracy_findings
+from mi_audit.stages._preflight.duplicates import duplicates
+from mi_audit.stages._preflight.reading import unreadable_findings
+from mi_audit.stages._preflight.shift import pixel_findings
 from mi_audit.stages._provenance import versions
+
+# Samples that could not be read are listed up to here.
+N_LISTED = 100
 
 
 def assembled(extraction: Extraction, rows: Rows, observed: Observed) -> FeatureCache:
@@ -23,38 +30,37 @@ def assembled(extraction: Extraction, rows: Rows, observed: Observed) -> Feature
         rows: all there.
         observed: how the run went.
     """
-    outputs = rows.finished("outputs")
-    is_audited = np.ones(len(extraction), np.bool_)
-    is_duplicate = exact_duplicates(extraction.data.members.images, extraction.data.non_members.images)
-    is_audited[extraction.n_members :] = ~is_duplicate
+    is_readable = np.asarray(rows.finished("hashes")[:, 2] == 1)
     findings = [Finding("target-assumption", "note", note) for note in extraction.target.notes]
-    findings += observed.findings
-    if n_duplicates := int(is_duplicate.sum()):
-        who = "1 non-member has" if n_duplicates == 1 else f"{n_duplicates:,} non-members have"
-        message = f"{who} exactly the pixels of a member and left the audit"
-        findings.append(Finding("exact-duplicates", "warning", message))
-    predicted = [np.argmax(block, axis=1) for block in row_blocks(outputs)]
+    findings += observed.findings + unreadable_findings(extraction, is_readable)
+    is_kept = None if is_readable.all() else is_readable
+    kept = extraction if is_kept is None else extraction.keeping(is_readable)
+    outputs, made = rows.finished("outputs", is_kept), fingerprints_of(rows, is_kept)
+    predicted = np.concatenate([np.argmax(block, axis=1) for block in row_blocks(outputs)]).astype(np.int64)
+    found = duplicates(kept, made)
+    findings += found.findings + pixel_findings(kept, made)
+    findings += accuracy_findings(kept.label, predicted, kept.is_member, extraction.options.expect_accuracy)
     return FeatureCache(
         outputs=outputs,
         outputs_kind="logits",
-        is_member=extraction.is_member,
-        is_audited=is_audited,
-        label=extraction.label,
-        predicted=np.concatenate(predicted).astype(np.int64),
-        sample_id=extraction.sample_id,
+        is_member=kept.is_member,
+        is_audited=np.concatenate([np.ones(kept.n_members, np.bool_), ~found.is_exact]),
+        label=kept.label,
+        predicted=predicted,
+        sample_id=kept.sample_id,
         class_names=extraction.data.class_names,
-        provenance=provenance(extraction, observed.batch_size),
+        provenance=provenance(extraction, observed.batch_size, is_readable),
         findings=tuple(findings),
     )
 
 
-def provenance(extraction: Extraction, batch_size: int) -> dict[str, Any]:
+def provenance(extraction: Extraction, batch_size: int, is_readable: npt.NDArray[np.bool_]) -> dict[str, Any]:
     """What made the cache, as JSON values."""
     options = extraction.options
     return {
         "key": extraction.key,
         "target": _target(extraction),
-        "dataset": _dataset(extraction),
+        "dataset": _dataset(extraction, is_readable),
         "options": {
             "max_members": options.max_members,
             "max_non_members": options.max_non_members,
@@ -86,14 +92,16 @@ def _target(extraction: Extraction) -> dict[str, Any]:
     }
 
 
-def _dataset(extraction: Extraction) -> dict[str, Any]:
+def _dataset(extraction: Extraction, is_readable: npt.NDArray[np.bool_]) -> dict[str, Any]:
     data = extraction.data
     n_members, n_non_members = extraction.n_available or (len(data.members), len(data.non_members))
     return {
         "spec": extraction.options.data,
         "name": data.name,
-        "n_members": len(data.members),
-        "n_non_members": len(data.non_members),
+        "n_members": int((is_readable & extraction.is_member).sum()),
+        "n_non_members": int((is_readable & ~extraction.is_member).sum()),
+        "n_unreadable": int((~is_readable).sum()),
+        "unreadable": extraction.sample_id[~is_readable][:N_LISTED].tolist(),
         "digest": extraction.data_digest,
         "selection": {
             "rule": "drawn by seed, stratified by class",

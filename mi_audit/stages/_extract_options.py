@@ -68,6 +68,8 @@ class ExtractOptions:
                 raise UsageError(f"expected --{name.replace('_', '-')} of at least 1, got {number}")
         if self.weights not in get_args(_WEIGHTS):
             raise UsageError(f"expected --weights auto, raw or ema, got {self.weights!r}")
+        if self.expect_accuracy is not None:
+            _check_accuracy(self.expect_accuracy)
         if unknown := [name for name in self.features if name != "outputs"]:
             raise UsageError(f"unknown feature {unknown[0]!r}", tip="there is: outputs")
         if _predictions.is_predictions(self.model):
@@ -76,3 +78,12 @@ class ExtractOptions:
     def data_request(self) -> DataRequest:
         """What was said about the data beside its spec."""
         return DataRequest(**{field.name: getattr(self, field.name) for field in fields(DataRequest)})
+
+
+def _check_accuracy(values: tuple[float, ...]) -> None:
+    if len(values) not in (1, 2) or not all(0 <= value <= 1 for value in values):
+        got = ", ".join(f"{value:g}" for value in values)
+        raise UsageError(
+            f"expected --expect-accuracy of one or two numbers from 0 to 1, got {got}",
+            tip=".726 for 72.6 % of the non-members, or .999,.726 for members and non-members",
+        )

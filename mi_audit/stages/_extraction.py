@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from mi_audit.datasets.interface import MembershipData
+from mi_audit.datasets._images import attempt
+from mi_audit.datasets.interface import MembershipData, Side
 from mi_audit.schema.arrays import digest
 from mi_audit.stages._extract_options import ExtractOptions
 from mi_audit.store import FORMAT_VERSION
@@ -75,12 +76,35 @@ class Extraction:
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
-    def read(self, start: int, stop: int) -> npt.NDArray[np.uint8]:
-        """Images from `start` to `stop`, members first, (n, height, width, channels) uint8."""
+    def at(self, row: int) -> tuple[Side, int]:
+        """The side of a sample, and its position there."""
+        is_member = row < self.n_members
+        return (self.data.members, row) if is_member else (self.data.non_members, row - self.n_members)
+
+    def attempt(self, start: int, stop: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+        """Images from `start` to `stop`, members first, black where one cannot be read, and which can be.
+
+        Returns:
+            (n, height, width, channels) uint8 and (n,) bool.
+        """
         n = self.n_members
         parts = []
         if start < n:
-            parts.append(self.data.members.images.read(start, min(stop, n)))
+            parts.append((start, attempt(self.data.members.images, start, min(stop, n))))
         if stop > n:
-            parts.append(self.data.non_members.images.read(max(start, n) - n, stop - n))
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+            parts.append((max(start, n), attempt(self.data.non_members.images, max(start, n) - n, stop - n)))
+        is_readable = np.ones(stop - start, np.bool_)
+        for first, (_, failures) in parts:
+            is_readable[[first - start + row for row in failures]] = False
+        pixels = [images for _, (images, _) in parts]
+        return pixels[0] if len(pixels) == 1 else np.concatenate(pixels), is_readable
+
+    def keeping(self, is_kept: npt.NDArray[np.bool_]) -> "Extraction":
+        """The same without some samples: (n,) bool, members first. Its `key` is another."""
+        n = self.n_members
+        data = replace(
+            self.data,
+            members=self.data.members.take(np.flatnonzero(is_kept[:n])),
+            non_members=self.data.non_members.take(np.flatnonzero(is_kept[n:])),
+        )
+        return replace(self, data=data)

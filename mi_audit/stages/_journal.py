@@ -27,7 +27,9 @@ from mi_audit.schema.arrays import Array
 SECONDS_BETWEEN_COMMITS = 1.0
 
 
+ROWS_AT_ONCE = 4096
 Blocks = Mapping[str, npt.NDArray[np.generic]]
+Kept = npt.NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,8 @@ class Rows(Protocol):
     def append(self, blocks: Blocks) -> None:
         """Add rows: equally many of every kind."""
 
-    def finished(self, name: str) -> Array:
-        """All rows of one kind, once all are there."""
+    def finished(self, name: str, is_kept: Kept = None) -> Array:
+        """All rows of one kind, once all are there, or those that are kept: (n_rows,) bool."""
         ...
 
 
@@ -75,9 +77,9 @@ class RowsInMemory:
             self._rows[name][self.n_done : self.n_done + n] = block
         self.n_done += n
 
-    def finished(self, name: str) -> Array:
-        """All rows of one kind."""
-        return self._rows[name]
+    def finished(self, name: str, is_kept: Kept = None) -> Array:
+        """All rows of one kind, or those that are kept."""
+        return self._rows[name] if is_kept is None else self._rows[name][is_kept]
 
 
 class RowJournal:
@@ -150,14 +152,27 @@ class RowJournal:
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
-    def finished(self, name: str) -> Array:
-        """All rows of one kind, mapped from their file."""
+    def finished(self, name: str, is_kept: Kept = None) -> Array:
+        """All rows of one kind, or those that are kept: mapped from a file of them."""
         self._commit()
-        row_format = self._formats[name]
+        path, row_format = self._rows_path(name), self._formats[name]
         shape = (self._n_rows, row_format.n_columns)
         if 0 in shape:
-            return np.empty(shape, row_format.dtype)
-        return np.memmap(self._rows_path(name), row_format.dtype, mode="r", shape=shape)
+            return np.empty((shape[0] if is_kept is None else int(is_kept.sum()), shape[1]), row_format.dtype)
+        rows = np.memmap(path, row_format.dtype, mode="r", shape=shape)
+        if is_kept is None:
+            return rows
+        try:
+            with path.with_suffix(".kept").open("wb") as file:
+                for start in range(0, len(rows), ROWS_AT_ONCE):
+                    block = slice(start, start + ROWS_AT_ONCE)
+                    file.write(np.ascontiguousarray(rows[block][is_kept[block]]).data)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+        kept_shape = (int(is_kept.sum()), shape[1])
+        if 0 in kept_shape:
+            return np.empty(kept_shape, row_format.dtype)
+        return np.memmap(path.with_suffix(".kept"), row_format.dtype, mode="r", shape=kept_shape)
 
     def remove(self) -> None:
         """The rows are in their file now: take the folder away."""

@@ -5,11 +5,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from mi_audit.datasets._fingerprints import THUMBNAIL, Fingerprints, fingerprints
 from mi_audit.errors import OutputsError
 from mi_audit.schema.finding import Finding
 from mi_audit.stages import _forward
 from mi_audit.stages._extraction import Extraction
 from mi_audit.stages._journal import RowFormat, Rows
+from mi_audit.stages._preflight.behaviour import behaviour_findings
+from mi_audit.stages._preflight.reading import unreadable_findings
+from mi_audit.stages._preflight.shift import header_findings
 from mi_audit.stages.progress import Progress
 
 
@@ -27,18 +31,33 @@ class Observed:
 
 
 def row_formats(extraction: Extraction) -> dict[str, RowFormat]:
-    """What is written for every sample, by name."""
-    return {"outputs": RowFormat(extraction.target.n_classes, "<f4")}
+    """What is written for every sample, by name; ``hashes`` are exact, perceptual, and 1 for an image that was read."""
+    return {
+        "outputs": RowFormat(extraction.target.n_classes, "<f4"),
+        "hashes": RowFormat(3, "<u8"),
+        "thumbnail": RowFormat(THUMBNAIL**2, "|u1"),
+        "colour": RowFormat(3, "<f4"),
+    }
+
+
+def fingerprints_of(rows: Rows, is_kept: npt.NDArray[np.bool_] | None) -> Fingerprints:
+    """The fingerprints of all samples, or of those that are kept."""
+    hashes = rows.finished("hashes", is_kept)
+    thumbnail, colour = rows.finished("thumbnail", is_kept), rows.finished("colour", is_kept)
+    return Fingerprints(np.array(hashes[:, 0]), np.array(hashes[:, 1]), thumbnail, colour)
 
 
 def observe(extraction: Extraction, rows: Rows, progress: Progress) -> Observed:
     """Run the target over all samples that `rows` does not hold yet.
 
     Raises:
-        OutputsError: the target returned NaN or infinity.
+        DataSetError: too many images cannot be read.
+        OutputsError: the target returned NaN or infinity, or is not in eval mode.
         OutputError: the rows cannot be written.
     """
     observed = Observed(extraction.options.batch_size or _automatic_batch_size(extraction))
+    observed.findings += header_findings(extraction)
+    observed.findings += behaviour_findings(extraction, observed.batch_size, progress)
 
     def smaller(size: int) -> None:
         note = Finding("batch-size-reduced", "note", f"memory ran out; the batch size was reduced to {size}")
@@ -48,15 +67,45 @@ def observe(extraction: Extraction, rows: Rows, progress: Progress) -> Observed:
     if rows.n_done:
         progress.say(f"resuming: {rows.n_done:,} of {len(extraction):,} samples are there")
     progress.start("extracting", len(extraction), rows.n_done)
+    reader = _Reader(extraction)
     blocks = _forward.forward(
-        extraction.target, extraction.read, rows.n_done, len(extraction), observed.batch_size, smaller
+        extraction.target, reader.read, rows.n_done, len(extraction), observed.batch_size, smaller
     )
     for block in blocks:
+        is_readable, made = reader.noted(rows.n_done)
+        block[~is_readable] = 0
         _check_finite(block, extraction.sample_id, rows.n_done)
-        rows.append({"outputs": block})
+        hashes = np.stack([made.exact, made.perceptual, is_readable.astype(np.uint64)], axis=1)
+        rows.append({"outputs": block, "hashes": hashes, "thumbnail": made.thumbnail, "colour": made.colour})
         progress.advance(len(block))
     progress.finish()
     return observed
+
+
+class _Reader:
+    """Reads images ahead of the target, and notes what is kept of them besides."""
+
+    def __init__(self, extraction: Extraction) -> None:
+        self._extraction = extraction
+        self._is_readable = np.ones(len(extraction), np.bool_)
+        self._noted: dict[int, tuple[npt.NDArray[np.bool_], Fingerprints]] = {}
+
+    def read(self, start: int, stop: int) -> npt.NDArray[np.uint8]:
+        """Images from `start` to `stop`; black where one cannot be read.
+
+        Raises:
+            DataSetError: too many cannot.
+        """
+        pixels, is_readable = self._extraction.attempt(start, stop)
+        if not is_readable.all():
+            self._is_readable[start:stop] = is_readable
+            unreadable_findings(self._extraction, self._is_readable)
+        self._noted[start] = is_readable, fingerprints(pixels)
+        return pixels
+
+    def noted(self, start: int) -> tuple[npt.NDArray[np.bool_], Fingerprints]:
+        """Of the images that were read from `start`: which could be read, and their fingerprints. Once."""
+        return self._noted.pop(start)
 
 
 def _automatic_batch_size(extraction: Extraction) -> int:

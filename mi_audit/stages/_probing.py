@@ -4,7 +4,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from mi_audit.datasets.interface import Geometry, MembershipData, Side
+from mi_audit.datasets._images import attempt
+from mi_audit.datasets.interface import Geometry, Int64Array, MembershipData, Side
 from mi_audit.stages._selecting import stratified
 from mi_audit.target_model import Preprocessing
 from mi_audit.targets.interface import Probe
@@ -26,27 +27,29 @@ class Probing:
     """
 
     def __init__(self, data: MembershipData, seed: int, n_of_a_side: int = N_OF_A_SIDE) -> None:
-        sides = [_some(side, n_of_a_side, seed) for side in (data.members, data.non_members)]
         self._data = data
-        self._sides = sides
-        self.label = np.concatenate([side.label for side in sides])
-        self.is_member = np.arange(len(self.label)) < len(sides[0])
-        self._pixels = lru_cache(maxsize=4)(self._decoded)
+        self._rows = [_drawn(side, n_of_a_side, seed) for side in (data.members, data.non_members)]
+        self._at = lru_cache(maxsize=4)(self._decoded)
 
     def __call__(self, preprocessing: Preprocessing) -> Probe:
         """The samples, brought to the size that this preprocessing needs where the sizes of the data vary.
 
-        Raises:
-            DataSetError: some images cannot be read.
+        Its arrays are handed out again: they are to be read only. Images that cannot be read are left out.
         """
-        geometry = None if self._data.shape is not None else geometry_for(preprocessing)
-        return Probe(self._pixels(geometry), self.label, self.is_member)
+        return self._at(None if self._data.shape is not None else geometry_for(preprocessing))
 
-    def _decoded(self, geometry: Geometry | None) -> np.ndarray:
-        images = [side.images if geometry is None else side.images.with_geometry(geometry) for side in self._sides]
-        pixels = np.concatenate([each.read(0, len(each)) for each in images])
-        pixels.flags.writeable = False  # it is handed out again
-        return pixels
+    def _decoded(self, geometry: Geometry | None) -> Probe:
+        pixels, label, is_member = [], [], []
+        sides = (self._data.members, self._data.non_members)
+        for whole, rows, name in zip(sides, self._rows, (True, False), strict=True):
+            side = whole.take(rows)
+            images = side.images if geometry is None else side.images.with_geometry(geometry)
+            decoded, failures = attempt(images, 0, len(images))
+            kept = np.setdiff1d(np.arange(len(images)), list(failures))
+            pixels.append(decoded[kept] if failures else decoded)
+            label.append(side.label[kept])
+            is_member.append(np.full(len(kept), name))
+        return Probe(np.concatenate(pixels), np.concatenate(label), np.concatenate(is_member))
 
 
 def geometry_for(preprocessing: Preprocessing) -> Geometry:
@@ -56,5 +59,5 @@ def geometry_for(preprocessing: Preprocessing) -> Geometry:
     return Geometry(*preprocessing.size, preprocessing.resize, preprocessing.interpolation)
 
 
-def _some(side: Side, n: int, seed: int) -> Side:
-    return side.take(stratified(np.array(side.sample_id), side.label, n, seed))
+def _drawn(side: Side, n: int, seed: int) -> Int64Array:
+    return stratified(np.array(side.sample_id), side.label, n, seed)

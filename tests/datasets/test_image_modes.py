@@ -100,8 +100,9 @@ def test_an_unreadable_kind_has_a_reason_and_becomes_black_where_that_is_asked_f
     Image.new("RGB", (5, 6) if "truncated" not in name else (40, 40), (9, 9, 9)).save(tmp_path / "whole.png")
     with pytest.raises(DataSetError, match=rf"1 of 3 that are not: {name} \(.*{why}"):
         images.read(0, 3)
-    pixels, is_readable = attempt(images, 0, 3)
-    assert is_readable.tolist() == [False, True, True]
+    pixels, failures = attempt(images, 0, 3)
+    assert list(failures) == [0]
+    assert failures[0].startswith(f"{name} (")
     assert [int(image.max()) for image in pixels] == [0, 9, 9]
 
 
@@ -132,3 +133,12 @@ def test_a_few_heads_are_enough_to_see_that_sizes_vary(tmp_path: Path, monkeypat
     images = FileImages(tmp_path, tuple(f"{number // 7 % 4}.png" for number in range(4321)))
     assert images.shape is None
     assert len(opened) <= 64
+
+
+def test_a_file_name_that_would_command_a_terminal_is_spelt_out(tmp_path: Path) -> None:
+    name = "\x1b[31mred.png"
+    (tmp_path / name).write_bytes(b"no")
+    with pytest.raises(DataSetError) as caught:
+        _ = FileImages(tmp_path, (name,)).shape
+    assert "\\x1b[31mred.png (not an image)" in str(caught.value)
+    assert "\x1b" not in str(caught.value)

@@ -67,7 +67,7 @@ def test_memory_that_runs_out_halves_the_batch_and_loses_nothing():
     cache = extract.run(extraction(module, batch_size=32))
     assert np.allclose(cache.outputs, closed_form(PIXELS), atol=1e-4)
     assert max(module.batches) == 8
-    assert [finding.slug for finding in cache.findings] == ["batch-size-reduced"] * 2
+    assert [finding.slug for finding in cache.findings].count("batch-size-reduced") == 2
 
 
 def test_an_error_that_is_not_about_memory_passes_through():
@@ -95,8 +95,8 @@ def test_exact_duplicates_across_the_sides_leave_the_audit_and_are_counted():
     pixels[N_MEMBERS + 3] = pixels[5]
     cache = extract.run(extraction(pixels=pixels))
     assert np.flatnonzero(~cache.is_audited).tolist() == [N_MEMBERS + 3]
-    assert [finding.slug for finding in cache.findings] == ["exact-duplicates"]
-    assert "1 non-member" in cache.findings[0].message
+    (finding,) = [each for each in cache.findings if each.slug == "exact-duplicates"]
+    assert "1 non-member has exactly the pixels of a member and left the audit" in finding.message
 
 
 def test_the_key_follows_weights_preprocessing_and_data():

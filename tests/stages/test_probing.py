@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from mi_audit.datasets._images import ArrayImages, FileImages
@@ -67,15 +66,22 @@ def test_images_of_varying_sizes_are_brought_to_what_the_preprocessing_needs(tmp
 
 def test_each_geometry_is_decoded_once(tmp_path, monkeypatch):
     reads = []
-    read = FileImages.read
-    monkeypatch.setattr(FileImages, "read", lambda self, *rows: reads.append(self.geometry) or read(self, *rows))
+    read = FileImages.attempt
+    monkeypatch.setattr(FileImages, "attempt", lambda self, *rows: reads.append(self.geometry) or read(self, *rows))
     probing = Probing(of_files(tmp_path), seed=0)
     for mean in (0.4, 0.5, 0.6):
         for size in ((8, 8), (16, 16)):
             probing(Preprocessing((mean,) * 3, (0.5,) * 3, size=size))
     assert len(reads) == 4
-    with pytest.raises(ValueError, match="read-only"):
-        probing(Preprocessing((0.4,) * 3, (0.5,) * 3, size=(8, 8))).images[0] = 0
+
+
+def test_images_that_cannot_be_read_are_left_out(tmp_path):
+    data = of_files(tmp_path)
+    (tmp_path / "members1.png").write_bytes(b"no")
+    probe = Probing(data, seed=0)(Preprocessing((0.5,) * 3, (0.5,) * 3, size=(8, 8)))
+    assert probe.label.tolist() == [0, 0, 1, 0, 0, 1, 0, 1]
+    assert probe.is_member.tolist() == [True] * 4 + [False] * 4
+    assert all(image.any() for image in probe.images)
 
 
 def test_whoever_opens_the_target_is_given_the_probe(demo_checkpoint, monkeypatch):

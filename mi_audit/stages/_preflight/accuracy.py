@@ -1,0 +1,99 @@
+"""Whether the target behaves as a trained network on its own data does.
+
+A wrong normalisation, a permuted class map or swapped sides all show here, and each makes an audit that says nothing.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from mi_audit.metrics.intervals import clopper_pearson, newcombe
+from mi_audit.schema.finding import Finding
+
+IntArray = npt.NDArray[np.int64]
+
+# Accuracies are published with one decimal of a per cent.
+ROUNDING = 0.0005
+MAX_DEFICIT = 0.02
+LEVEL = 0.99
+
+
+def accuracy_findings(
+    label: IntArray,
+    predicted: IntArray,
+    is_member: npt.NDArray[np.bool_],
+    expected: tuple[float, ...] | None = None,
+) -> list[Finding]:
+    """Doubts about the target from what it gets right, on all samples of both sides.
+
+    Args:
+        label: (n,) true class.
+        predicted: (n,) the target's class.
+        is_member: (n,) bool.
+        expected: accuracy that the target is said to have: of non-members, or of members and non-members.
+    """
+    is_correct = label == predicted
+    sides = {"members": is_correct[is_member], "non-members": is_correct[~is_member]}
+    found = [_differs(name, sides[name], value) for name, value in _by_side(expected).items()]
+    found += [
+        _at_chance(label[~is_member], predicted[~is_member]),
+        _collapsed(label, predicted),
+        _swapped(*sides.values()),
+    ]
+    return [finding for finding in found if finding is not None]
+
+
+def _by_side(expected: tuple[float, ...] | None) -> dict[str, float]:
+    if not expected:
+        return {}
+    return {"non-members": expected[0]} if len(expected) == 1 else {"members": expected[0], "non-members": expected[1]}
+
+
+def _differs(side: str, is_correct: npt.NDArray[np.bool_], expected: float) -> Finding | None:
+    n_correct, n = int(is_correct.sum()), len(is_correct)
+    low, high = clopper_pearson(n_correct, n, LEVEL)
+    if low - ROUNDING <= expected <= high + ROUNDING:
+        return None
+    message = (
+        f"accuracy on {side} is {n_correct / n:.2%} of {n:,} (interval {low:.2%} to {high:.2%}), expected were "
+        f"{expected:.2%}: check the normalisation (--mean, --std), the architecture and the order of the classes"
+    )
+    return Finding("accuracy-differs", "error", message)
+
+
+def _at_chance(label: IntArray, predicted: IntArray) -> Finding | None:
+    """Chance is the agreement of labels and predictions with these frequencies that know nothing of each other."""
+    n, n_correct = len(label), int((label == predicted).sum())
+    n_classes = int(max(label.max(), predicted.max())) + 1
+    chance = float(np.bincount(label, minlength=n_classes) @ np.bincount(predicted, minlength=n_classes)) / n**2
+    if clopper_pearson(n_correct, n, LEVEL)[0] > chance:
+        return None
+    message = (
+        f"accuracy on non-members is {n_correct / n:.2%} of {n:,}, not above chance ({chance:.2%}): "
+        "check the weights, the normalisation and the order of the classes"
+    )
+    return Finding("accuracy-at-chance", "error", message)
+
+
+def _collapsed(label: IntArray, predicted: IntArray) -> Finding | None:
+    """One class takes more than half of what it would have to leave to the others."""
+    counts = np.bincount(predicted)
+    top = int(counts.argmax())
+    share, own = counts[top] / len(label), float((label == top).mean())
+    if share <= (1 + own) / 2:
+        return None
+    message = (
+        f"the target says class {top} for {share:.1%} of the samples, of which {own:.1%} are: "
+        "check the weights and the normalisation"
+    )
+    return Finding("predictions-collapsed", "error", message)
+
+
+def _swapped(members: npt.NDArray[np.bool_], non_members: npt.NDArray[np.bool_]) -> Finding | None:
+    counts = (int(members.sum()), len(members), int(non_members.sum()), len(non_members))
+    if members.mean() >= non_members.mean() - MAX_DEFICIT or newcombe(*counts, LEVEL)[1] >= 0:
+        return None
+    message = (
+        f"the target is right on {members.mean():.2%} of the members and {non_members.mean():.2%} of the non-members: "
+        "the two sides look swapped, or this target was trained on other samples"
+    )
+    return Finding("sides-look-swapped", "error", message)
