@@ -2,32 +2,30 @@
 
 import hashlib
 import os
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+import numpy.typing as npt
 
-from mi_audit.datasets.interface import Geometry, Int64Array, UInt8Array
+from mi_audit.datasets._decoding import Header, decoded, header, image_suffixes, reason
+from mi_audit.datasets.interface import Geometry, Images, Int64Array, UInt8Array
 from mi_audit.errors import DataSetError
 
-# Formats with a decoder inside Pillow. Others that it registers start programs (EPS) or only describe a file (HDF5).
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-N_THREADS = min(8, os.cpu_count() or 1)
-# Decoding takes up to 8 bytes a pixel, and a file of 20 KB can unpack to any number of them. So images of many pixels
-# are decoded one at a time, and those of more than Pillow warns about not at all.
-MAX_PIXELS, MANY_PIXELS = 89_478_485, 1 << 24
-N_DIGEST_ROWS = 4096
-N_NAMED = 5
-RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+__all__ = ["N_NAMED", "ArrayImages", "FileImages", "attempt", "image_suffixes", "max_unreadable"]
 
-_ALONE = threading.Lock()
+# Pillow lets other threads run while it decodes and resizes, so threads do, and cost no copies between processes.
+N_THREADS = min(32, os.cpu_count() or 1)
+N_DIGEST_ROWS = 4096
+N_FIRST_HEADS = 64
+N_NAMED = 5
+# Work is shared out in parts of at most so many files: what waits in the queue costs more than a small image.
+FILES_PER_TASK = 16
 
 T = TypeVar("T")
 
@@ -85,13 +83,37 @@ class ArrayImages:
         return digest.hexdigest()
 
 
+@runtime_checkable
+class MayFail(Protocol):
+    """Images of which some may turn out to be unreadable."""
+
+    def attempt(self, start: int, stop: int) -> tuple[UInt8Array, npt.NDArray[np.bool_]]:
+        """As `Images.read`, with black images in place of those that cannot be read, and which can be: (n,) bool."""
+        ...
+
+
+def attempt(images: Images, start: int, stop: int) -> tuple[UInt8Array, npt.NDArray[np.bool_]]:
+    """Images ``start`` to ``stop`` (exclusive), and which of them could be read: black stands for the others.
+
+    Args:
+        images: of any kind.
+        start: first of them.
+        stop: one past the last.
+    """
+    if isinstance(images, MayFail):
+        return images.attempt(start, stop)
+    pixels = images.read(start, stop)
+    return pixels, np.ones(len(pixels), np.bool_)
+
+
+def max_unreadable(n: int) -> int:
+    """Of `n` images, how many may be unreadable before there is something wrong with the whole: 1 %."""
+    return n // 100
+
+
 @dataclass(frozen=True, eq=False)
 class FileImages:
-    """Image files, decoded with a few threads when they are read.
-
-    Every image is made RGB the way Pillow does it (grey is repeated, transparency dropped, the first frame taken). A
-    note in the file about how to turn it is not followed: nor does torchvision's `ImageFolder`, with which such targets
-    are trained.
+    """Image files, decoded with a few threads when they are read; `_decoding` says what becomes of each kind.
 
     Attributes:
         root: the folder that `paths` are relative to.
@@ -110,12 +132,20 @@ class FileImages:
     def shape(self) -> tuple[int, int, int] | None:
         """Height, width and channels of every image, read from the heads of the files; ``None`` where sizes vary.
 
+        A few heads are enough to see that sizes vary; all are read where they do not. Up to `max_unreadable` heads
+        that cannot be read are left to `attempt`.
+
         Raises:
-            DataSetError: some heads cannot be read; it says how many and which.
+            DataSetError: more of them cannot be read; it says how many and which.
         """
         if self.geometry is not None:
             return self.geometry.height, self.geometry.width, 3
-        sizes = set(self._each(_size, self.paths))
+        step = -(-len(self) // N_FIRST_HEADS) or 1
+        if len(self._sizes(self.paths[::step])[0]) > 1:
+            return None
+        sizes, failures = self._sizes(self.paths)
+        if len(failures) > max_unreadable(len(self)) or (failures and not sizes):
+            raise self._error(failures, len(self))
         if len(sizes) != 1:
             return None
         width, height = sizes.pop()
@@ -135,44 +165,87 @@ class FileImages:
         Raises:
             DataSetError: some cannot be decoded (it says how many and which), or sizes vary without a geometry.
         """
+        pixels, failures = self._decoded(start, stop)
+        if failures:
+            raise self._error(list(failures.values()), len(pixels))
+        return pixels
+
+    def attempt(self, start: int, stop: int) -> tuple[UInt8Array, npt.NDArray[np.bool_]]:
+        """As `read`, with black images in place of those that cannot be decoded, and which can be: (n,) bool.
+
+        Raises:
+            DataSetError: sizes vary without a geometry.
+        """
+        pixels, failures = self._decoded(start, stop)
+        is_readable = np.ones(len(pixels), np.bool_)
+        is_readable[list(failures)] = False
+        return pixels, is_readable
+
+    def headers(self) -> list[Header]:
+        """What the heads of the files say, in order; those that cannot be read are left out."""
+        return [each for each in self._each(header, self.paths) if not isinstance(each, _Failure)]
+
+    def digest(self) -> str:
+        """SHA-256 over relative path, size and time of change (ns) of every file in order, and the geometry.
+
+        Raises:
+            DataSetError: some files are not there; it says how many and which.
+        """
+        digest, failures = hashlib.sha256(repr(self.geometry).encode()), []
+        for path, status in zip(self.paths, self._each(_size_and_time, self.paths), strict=True):
+            if isinstance(status, _Failure):
+                failures.append(status)
+            else:
+                digest.update(os.fsencode(path) + f"\0{status[0]}\0{status[1]}\0".encode())
+        if failures:
+            raise self._error(failures, len(self))
+        return digest.hexdigest()
+
+    def _decoded(self, start: int, stop: int) -> tuple[UInt8Array, "dict[int, _Failure]"]:
+        """Pixels, black where an image cannot be decoded, and the failures by position from `start`."""
         shape = self.shape
         if shape is None:
             raise DataSetError(
                 f"{self.root}: expected images of one size, got several and no geometry to bring them to"
             )
-        images = self._each(partial(_decoded, geometry=self.geometry, shape=shape), self.paths[start:stop])
-        return np.stack(images) if images else np.empty((0, *shape), np.uint8)
+        paths, failures = self.paths[start:stop], {}
+        pixels = np.empty((len(paths), *shape), np.uint8)
+        for row, image in enumerate(self._each(partial(decoded, geometry=self.geometry, shape=shape), paths)):
+            if isinstance(image, _Failure):
+                failures[row] = image
+            pixels[row] = 0 if isinstance(image, _Failure) else image
+        return pixels, failures
 
-    def digest(self) -> str:
-        """SHA-256 over relative path, size and time of change (ns) of every file in order, and the geometry."""
-        digest = hashlib.sha256(repr(self.geometry).encode())
-        for path, (size, mtime_ns) in zip(self.paths, self._each(_size_and_time, self.paths), strict=True):
-            digest.update(os.fsencode(path) + f"\0{size}\0{mtime_ns}\0".encode())
-        return digest.hexdigest()
+    def _sizes(self, paths: Sequence[str]) -> "tuple[set[tuple[int, int]], list[_Failure]]":
+        """The different widths and heights of these files, and those whose head cannot be read."""
+        sizes, failures = set(), []
+        for each in self._each(header, paths):
+            if isinstance(each, _Failure):
+                failures.append(each)
+            else:
+                sizes.add((each.width, each.height))
+        return sizes, failures
 
-    def _each(self, read: Callable[[Path], T], paths: Iterable[str]) -> list[T]:
-        """What `read` makes of every file, in order; all failures together are one error."""
+    def _each(self, read: Callable[[Path], T], paths: Sequence[str]) -> "Iterator[T | _Failure]":
+        """What `read` makes of every file, in order, or why it fails; a few are under way at any time."""
 
-        def attempt(path: str) -> T | _Failure:
-            try:
-                return read(self.root / path)
-            except MemoryError:
-                raise
-            except (
-                Exception
-            ) as error:  # each format's decoder raises what it likes: OSError, SyntaxError, struct.error ...
-                return _Failure(f"{path} ({_reason(error)})")
+        def results(some: Sequence[str]) -> "list[T | _Failure]":
+            return [_attempted(read, self.root, path) for path in some]
 
+        n_at_once = max(1, min(FILES_PER_TASK, len(paths) // (4 * N_THREADS)))
+        parts = (paths[start : start + n_at_once] for start in range(0, len(paths), n_at_once))
         with ThreadPoolExecutor(N_THREADS) as pool:
-            results = list(pool.map(attempt, paths))
-        failures = [result for result in results if isinstance(result, _Failure)]
-        if failures:
-            named = ", ".join(failure.text for failure in failures[:N_NAMED]) + ", ..." * (len(failures) > N_NAMED)
-            message = (
-                f"{self.root}: expected readable images, got {len(failures)} of {len(results)} that are not: {named}"
-            )
-            raise DataSetError(message, tip="repair these files, or take them out of the folder")
-        return [result for result in results if not isinstance(result, _Failure)]
+            while some := list(islice(parts, 64 * N_THREADS)):
+                for finished in pool.map(results, some):
+                    yield from finished
+
+    def _error(self, failures: "list[_Failure]", n: int) -> DataSetError:
+        """All failures as one error."""
+        named = ", ".join(failure.text for failure in failures[:N_NAMED]) + ", ..." * (len(failures) > N_NAMED)
+        return DataSetError(
+            f"{self.root}: expected readable images, got {len(failures)} of {n} that are not: {named}",
+            tip="repair these files, or take them out of the folder",
+        )
 
 
 @dataclass(frozen=True)
@@ -182,63 +255,15 @@ class _Failure:
     text: str
 
 
-def image_suffixes() -> frozenset[str]:
-    """Suffixes (lower case, with the dot) of the files that `FileImages` can decode here."""
-    suffixes = Image.registered_extensions()
-    return frozenset(suffix for suffix, kind in suffixes.items() if kind in FORMATS and kind in Image.OPEN)
-
-
-def _opened(path: Path) -> Image.Image:
-    """The image with its head read.
-
-    Raises:
-        ValueError: it says that it has more pixels than `MAX_PIXELS`; a file of 20 KB can.
-    """
-    image = Image.open(path, formats=FORMATS)
-    if image.width * image.height > MAX_PIXELS:
-        image.close()
-        raise ValueError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
-    return image
-
-
-def _size(path: Path) -> tuple[int, int]:
-    """Width and height from the head of the file."""
-    with _opened(path) as image:
-        return image.size
+def _attempted(read: Callable[[Path], T], root: Path, path: str) -> T | _Failure:
+    try:
+        return read(root / path)
+    except MemoryError:
+        raise
+    except Exception as error:  # each format's decoder raises what it likes: OSError, SyntaxError, struct.error ...
+        return _Failure(f"{path} ({reason(error)})")
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_size, status.st_mtime_ns
-
-
-def _decoded(path: Path, geometry: Geometry | None, shape: tuple[int, int, int]) -> UInt8Array:
-    """One image as (height, width, 3) uint8."""
-    with _opened(path) as image, _ALONE if image.width * image.height > MANY_PIXELS else nullcontext():
-        # Straight to RGB gives the same pixels, but Pillow warns where a palette has transparency.
-        rgb = (image.convert("RGBA") if image.mode == "P" else image).convert("RGB")
-    pixels = np.asarray(rgb if geometry is None else _fitted(rgb, geometry))
-    if pixels.shape != shape:
-        raise ValueError(f"{pixels.shape[0]} x {pixels.shape[1]} pixels, not {shape[0]} x {shape[1]} as before")
-    return pixels
-
-
-def _fitted(image: Image.Image, geometry: Geometry) -> Image.Image:
-    """The image resized and cropped, as torchvision's ``Resize`` and ``CenterCrop`` of a Pillow image do it."""
-    width, height = geometry.width, geometry.height
-    if geometry.resize is not None:
-        shorter = min(image.size)
-        width = max(width, geometry.resize * image.width // shorter)
-        height = max(height, geometry.resize * image.height // shorter)
-    if width * height > MAX_PIXELS:
-        raise ValueError(f"{image.width} x {image.height} pixels are too narrow to resize")
-    resized = image.resize((width, height), RESAMPLING[geometry.interpolation])
-    left, top = round((width - geometry.width) / 2), round((height - geometry.height) / 2)
-    return resized.crop((left, top, left + geometry.width, top + geometry.height))
-
-
-def _reason(error: Exception) -> str:
-    """What is wrong with a file, in few words and without its path, which stands beside it."""
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image"
-    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__

@@ -10,9 +10,13 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import BinaryIO, Protocol, Self
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -23,34 +27,57 @@ from mi_audit.schema.arrays import Array
 SECONDS_BETWEEN_COMMITS = 1.0
 
 
+Blocks = Mapping[str, npt.NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class RowFormat:
+    """What one kind of rows looks like.
+
+    Attributes:
+        n_columns: numbers in a row.
+        dtype: as numpy writes it, ``"<f4"``.
+    """
+
+    n_columns: int
+    dtype: str = "<f4"
+
+    @property
+    def n_bytes(self) -> int:
+        """Of one row."""
+        return self.n_columns * np.dtype(self.dtype).itemsize
+
+
 class Rows(Protocol):
-    """Rows of float32 that grow from the top."""
+    """Rows of several kinds that grow from the top together, one row of each kind per sample."""
 
     n_done: int
 
-    def append(self, block: npt.NDArray[np.float32]) -> None:
-        """Add rows."""
+    def append(self, blocks: Blocks) -> None:
+        """Add rows: equally many of every kind."""
 
-    def finished(self) -> Array:
-        """All rows, once all are there."""
+    def finished(self, name: str) -> Array:
+        """All rows of one kind, once all are there."""
         ...
 
 
 class RowsInMemory:
     """Rows that are kept in memory and lost when the process ends."""
 
-    def __init__(self, n_rows: int, n_columns: int) -> None:
-        self._rows = np.empty((n_rows, n_columns), np.float32)
+    def __init__(self, n_rows: int, formats: Mapping[str, RowFormat]) -> None:
+        self._rows = {name: np.empty((n_rows, each.n_columns), each.dtype) for name, each in formats.items()}
         self.n_done = 0
 
-    def append(self, block: npt.NDArray[np.float32]) -> None:
+    def append(self, blocks: Blocks) -> None:
         """Add rows."""
-        self._rows[self.n_done : self.n_done + len(block)] = block
-        self.n_done += len(block)
+        n = _n_rows(blocks, self._rows)
+        for name, block in blocks.items():
+            self._rows[name][self.n_done : self.n_done + n] = block
+        self.n_done += n
 
-    def finished(self) -> Array:
-        """All rows."""
-        return self._rows
+    def finished(self, name: str) -> Array:
+        """All rows of one kind."""
+        return self._rows[name]
 
 
 class RowJournal:
@@ -59,16 +86,21 @@ class RowJournal:
     Args:
         folder: ``OUT.part``; made with mode 0700, since outputs tell who was a member.
         key: digest of everything that determines the rows.
-        n_rows, n_columns: of the whole.
+        n_rows: of the whole.
+        formats: of every kind of rows, by name; each has its own file.
 
     Raises:
         OutputError: the folder cannot be written, or another process is writing there.
     """
 
-    def __init__(self, folder: Path, key: str, n_rows: int, n_columns: int) -> None:
+    def __init__(self, folder: Path, key: str, n_rows: int, formats: Mapping[str, RowFormat]) -> None:
         self.folder = folder
-        self._identity = {"key": key, "n_rows": n_rows, "n_columns": n_columns}
-        self._shape = (n_rows, n_columns)
+        self._identity = {
+            "key": key,
+            "n_rows": n_rows,
+            "formats": {name: asdict(each) for name, each in formats.items()},
+        }
+        self._n_rows, self._formats = n_rows, dict(formats)
         self._last_commit = time.monotonic()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -80,9 +112,7 @@ class RowJournal:
             self.n_done = self._resumable_rows()
             if self.n_done == 0:
                 self._journal_path.unlink(missing_ok=True)
-            self._file = self._rows_path.open("r+b" if self.n_done else "w+b")
-            self._file.truncate(self.n_done * n_columns * 4)
-            self._file.seek(0, os.SEEK_END)
+            self._files = self._opened()
         except OSError as error:
             os.close(self._lock)
             raise _unwritable(folder, error) from error
@@ -101,37 +131,40 @@ class RowJournal:
             if error is None:
                 raise _unwritable(self.folder, problem) from problem
         finally:
-            self._file.close()
+            self._close_files()
             os.close(self._lock)
 
-    def append(self, block: npt.NDArray[np.float32]) -> None:
+    def append(self, blocks: Blocks) -> None:
         """Add rows; at most about a second of them is lost when the machine dies.
 
         Raises:
             OutputError: the disk is full, or gone.
         """
+        n = _n_rows(blocks, self._formats)
         try:
-            self._file.write(np.ascontiguousarray(block, np.float32).data)
-            self.n_done += len(block)
+            for name, block in blocks.items():
+                self._files[name].write(np.ascontiguousarray(block, self._formats[name].dtype).data)
+            self.n_done += n
             if time.monotonic() - self._last_commit > SECONDS_BETWEEN_COMMITS:
                 self._commit()
         except OSError as error:
             raise _unwritable(self.folder, error) from error
 
-    def finished(self) -> Array:
-        """All rows, mapped from the file."""
+    def finished(self, name: str) -> Array:
+        """All rows of one kind, mapped from their file."""
         self._commit()
-        if 0 in self._shape:
-            return np.empty(self._shape, np.float32)
-        return np.memmap(self._rows_path, np.float32, mode="r", shape=self._shape)
+        row_format = self._formats[name]
+        shape = (self._n_rows, row_format.n_columns)
+        if 0 in shape:
+            return np.empty(shape, row_format.dtype)
+        return np.memmap(self._rows_path(name), row_format.dtype, mode="r", shape=shape)
 
     def remove(self) -> None:
         """The rows are in their file now: take the folder away."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    @property
-    def _rows_path(self) -> Path:
-        return self.folder / "outputs.f32"
+    def _rows_path(self, name: str) -> Path:
+        return self.folder / f"{quote(name, safe='')}.rows"
 
     @property
     def _journal_path(self) -> Path:
@@ -142,20 +175,49 @@ class RowJournal:
         try:
             journal = json.loads(self._journal_path.read_text(encoding="utf-8"))
             n_done = journal.pop("n_done")
-            rows_there = self._rows_path.stat().st_size // (4 * max(1, self._shape[1]))
+            rows_there = [
+                self._rows_path(name).stat().st_size // max(1, each.n_bytes) for name, each in self._formats.items()
+            ]
         except (OSError, ValueError, AttributeError, KeyError, TypeError):
             return 0
         if journal != self._identity or type(n_done) is not int:
             return 0
-        return max(0, min(n_done, rows_there, self._shape[0]))
+        return max(0, min(n_done, *rows_there, self._n_rows))
+
+    def _opened(self) -> dict[str, BinaryIO]:
+        """The files of all kinds, each cut to the rows that are done."""
+        opened: dict[str, BinaryIO] = {}
+        with ExitStack() as on_error:
+            for name, each in self._formats.items():
+                path = self._rows_path(name)
+                opened[name] = file = on_error.enter_context(path.open("r+b" if self.n_done else "w+b"))
+                file.truncate(self.n_done * each.n_bytes)
+                file.seek(0, os.SEEK_END)
+            on_error.pop_all()
+        return opened
+
+    def _close_files(self) -> None:
+        with ExitStack() as stack:
+            for file in self._files.values():
+                stack.callback(file.close)
 
     def _commit(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        for file in self._files.values():
+            file.flush()
+            os.fsync(file.fileno())
         temporary = self._journal_path.with_suffix(".new")
         temporary.write_text(json.dumps(self._identity | {"n_done": self.n_done}), encoding="utf-8")
         temporary.replace(self._journal_path)
         self._last_commit = time.monotonic()
+
+
+def _n_rows(blocks: Blocks, expected: Mapping[str, object]) -> int:
+    """How many rows each of the blocks has."""
+    counts = {len(block) for block in blocks.values()}
+    if set(blocks) != set(expected) or len(counts) != 1:
+        shapes = {name: block.shape for name, block in blocks.items()}
+        raise ValueError(f"expected one block of equal length for each of {sorted(expected)}, got {shapes}")
+    return counts.pop()
 
 
 def _locked(folder: Path) -> int:

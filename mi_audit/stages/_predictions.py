@@ -11,8 +11,8 @@ import numpy.typing as npt
 from mi_audit import plugins
 from mi_audit.errors import DataSetError, UsageError
 from mi_audit.schema.feature_cache import FeatureCache
-from mi_audit.stages import _split
 from mi_audit.stages._provenance import versions
+from mi_audit.stages._selecting import drawn_classes, stratified
 from mi_audit.store import FORMAT_VERSION
 
 if TYPE_CHECKING:
@@ -75,17 +75,14 @@ def _selected(cache: FeatureCache, options: "ExtractOptions") -> npt.NDArray[np.
     """Positions of the samples that were asked for, in the order of the file."""
     rows = np.arange(len(cache.label))
     if options.limit_classes is not None:
-        rows = np.flatnonzero(np.isin(cache.label, _some_classes(cache.label, options.limit_classes, options.seed)))
+        members, non_members = cache.label[cache.is_member], cache.label[~cache.is_member]
+        classes = drawn_classes(members, non_members, options.limit_classes, options.seed)
+        rows = np.flatnonzero(np.isin(cache.label, classes))
     chosen = []
     for is_side, maximum in ((True, options.max_members), (False, options.max_non_members)):
         side = rows[cache.is_member[rows] == is_side]
-        chosen.append(side[_split.selection(cache.sample_id[side], maximum, options.seed)])
+        chosen.append(side[stratified(cache.sample_id[side], cache.label[side], maximum, options.seed)])
     return np.sort(np.concatenate(chosen))
-
-
-def _some_classes(label: npt.NDArray[np.int64], maximum: int, seed: int) -> npt.NDArray[np.int64]:
-    """At most so many of the classes that occur, chosen by the seed."""
-    return np.random.default_rng(seed).permutation(np.unique(label))[:maximum]
 
 
 def _provenance(cache: FeatureCache, is_member: npt.NDArray[np.bool_], options: "ExtractOptions") -> dict[str, Any]:

@@ -59,11 +59,3 @@ def folds(sample_id: npt.NDArray[np.str_], label: IntArray, is_member: BoolArray
     """(n,) int64 from 0 to n_folds - 1, each fold an even share of every class x membership cell."""
     position, _ = positions_in_cells(seeded_keys(sample_id, seed + 1), label, is_member)
     return position % n_folds
-
-
-def selection(sample_id: npt.NDArray[np.str_], maximum: int | None, seed: int) -> IntArray:
-    """Positions of at most `maximum` samples, chosen by seed and id, in their original order."""
-    n = len(sample_id)
-    if maximum is None or maximum >= n:
-        return np.arange(n)
-    return np.sort(np.argsort(seeded_keys(sample_id, seed + 2), kind="stable")[:maximum])

@@ -32,14 +32,30 @@ def of_a_file(folder: Path) -> Example:
     return Example(str(folder / "lenet.pt"), str(folder / "lenett.pt"), arch="lenet")
 
 
+def of_own_code(folder: Path) -> Example:
+    code = f"""
+from torch import nn
+
+def network(n_classes):
+    layers = nn.Sequential(nn.Flatten(), nn.Linear({SHAPE[0] * SHAPE[1]}, n_classes))
+    return layers, dict(mean=[0.5], std=[0.5])
+"""
+    (folder / "mine.py").write_text(code, encoding="utf-8")
+    return Example(f"{folder / 'mine.py'}:network", f"{folder / 'mine.py'}:netwrok")
+
+
+# Predictions give a feature cache, and what lies on a hub cannot be opened without a network; both have own tests.
+MODELS = [name for name in plugins.names("targets") if name not in ("predictions", "hf-hub")]
+
 EXAMPLES: dict[str, Callable[[Path], Example]] = {
     "file": of_a_file,
+    "python": of_own_code,
     "timm": lambda _: Example("test_resnet", "test_resnot"),
     "torchvision": lambda _: Example("shufflenet_v2_x0_5", "shufflenet_v3_x0_5"),
 }
 
 
-@pytest.fixture(params=plugins.names("targets"))
+@pytest.fixture(params=MODELS)
 def source(request: pytest.FixtureRequest) -> TargetSource:
     return plugins.load("targets", request.param)
 

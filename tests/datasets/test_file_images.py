@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-from mi_audit.datasets import _images
+from mi_audit.datasets import _decoding, _images
 from mi_audit.datasets._images import FileImages, image_suffixes
 from mi_audit.datasets.interface import Geometry
 from mi_audit.errors import DataSetError
@@ -104,7 +104,7 @@ def test_a_missing_file_and_a_changed_size_are_told(tmp_path: Path) -> None:
 
 
 def test_a_sliver_is_refused_before_it_is_blown_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_images, "MAX_PIXELS", 10_000)
+    monkeypatch.setattr(_decoding, "MAX_PIXELS", 10_000)
     images = write(tmp_path, (1, 500)).with_geometry(Geometry(height=8, width=8, resize=8))
     with pytest.raises(DataSetError, match="500 x 1 pixels are too narrow"):
         images.read(0, 1)
@@ -138,7 +138,7 @@ def test_digest_depends_on_path_size_time_order_and_geometry_but_not_on_the_root
 
 
 def test_an_image_that_says_it_is_huge_is_refused_before_it_is_unpacked(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(_images, "MAX_PIXELS", 100)
+    monkeypatch.setattr(_decoding, "MAX_PIXELS", 100)
     monkeypatch.setattr(Image.Image, "convert", lambda *_: pytest.fail("unpacked"))
     images = write(tmp_path, (10, 11))
     with pytest.raises(DataSetError, match="11 x 10 pixels, more than 100"):
@@ -159,7 +159,7 @@ def test_images_of_many_pixels_are_unpacked_one_at_a_time_to_the_same_pixels(tmp
         n_at_once -= 1
         return convert(image, *arguments)
 
-    monkeypatch.setattr(_images, "MANY_PIXELS", 100)
+    monkeypatch.setattr(_decoding, "MANY_PIXELS", 100)
     monkeypatch.setattr(Image.Image, "convert", counted)
     np.testing.assert_array_equal(images.read(0, 6), expected)
     assert most == 1

@@ -172,7 +172,7 @@ def test_no_folder_and_no_path(tmp_path: Path) -> None:
 
 
 def test_nothing_is_decoded_when_a_folder_is_opened(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mi_audit.datasets._images.Image.open", lambda *_, **__: pytest.fail("opened"))
+    monkeypatch.setattr("PIL.Image.open", lambda *_, **__: pytest.fail("opened"))
     data = open_folder(root)
     taken = data.members.take(np.array([4, 0]))
     assert taken.images.paths == ("cow/y.bmp", "ant/1.png")

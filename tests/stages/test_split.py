@@ -1,9 +1,7 @@
-"""Known and held-out samples, folds and selections: seeded, stratified, and independent of other samples."""
+"""Known and held-out samples and folds: seeded, stratified, and independent of other samples."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mi_audit.errors import UsageError
 from mi_audit.stages import _split
@@ -59,15 +57,6 @@ def test_folds_share_every_cell_evenly_and_are_not_the_known_order():
         for side in (True, False):
             counts = np.bincount(fold[(label == image_class) & (is_member == side)], minlength=3)
             assert counts.tolist() == [3, 3, 3]
-
-
-@given(st.integers(1, 40), st.integers(1, 60), st.integers(-5, 5))
-def test_selection_is_sorted_unique_and_grows_with_its_maximum(maximum, n, seed):
-    sample_id = np.array([f"train/{i}" for i in range(n)])
-    chosen = _split.selection(sample_id, maximum, seed)
-    assert len(chosen) == min(maximum, n)
-    assert np.all(np.diff(chosen) > 0)
-    assert set(chosen) <= set(_split.selection(sample_id, maximum + 1, seed))
 
 
 def test_keys_are_those_of_a_keyed_blake2b():

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from mi_audit.targets._checkpoint.opening import open_state_dict
-from mi_audit.targets._checkpoint.unwrapping import WRAPPERS, without_prefixes
+from mi_audit.targets._checkpoint.prefixes import without_prefixes
+from mi_audit.targets._checkpoint.unwrapping import WRAPPERS
 
 PLAIN = OrderedDict(
     [

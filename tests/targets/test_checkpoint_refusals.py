@@ -107,6 +107,15 @@ EXPANDED = (
     .replace(b"K\x04\x85q", b"\x8a\x06\x00\x00\x00\x00\x00\x01\x85q", 1)
     .replace(b"K\x01\x85q", b"K\x00\x85q", 1)
 )
+# 4 numbers are stored, 12 * 12 * 12 asked for: torch would make the storage larger.
+BEYOND = (
+    pickle_of_weights()
+    .replace(b"K\x04\x85q", b"K\x0cK\x0cK\x0c\x87q", 1)
+    .replace(b"K\x01\x85q", b"K\x90K\x0cK\x01\x87q", 1)
+)
+SET_BEYOND = pickle_of_weights().replace(b"s.", b"(h\x05K\x00K\x60\x85K\x01\x85tbs.", 1)
+TENSOR_FROM_NOTHING = b"\x80\x02}X\x01\x00\x00\x00wctorch\nTensor\nK\x60K\x60K\x60\x87\x81s."
+CODEC = b"\x80\x02}X\x01\x00\x00\x00wc_codecs\nencode\nX\x01\x00\x00\x00aX\x04\x00\x00\x00zlib\x86Rs."
 BYTES_FROM_NOTHING = b"\x80\x02}X\x01\x00\x00\x00wc__builtin__\nbytearray\nJ\xff\xff\xff\x7f\x85Rs."
 TUPLES_IN_TUPLES = b"\x80\x02ctorch\nSize\n)" + b"q\x01h\x01\x86" * 80 + b"R."
 COLOURED = b"\x80\x02c\x1b[31mred\nThing\n)R."
@@ -143,14 +152,25 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "more inside than the file is long": (overlapping, "bytes of content"),
     "pickle of a dict": (lambda: pickle.dumps({"w": 1.0}), "is a pickle that torch.save did not write; it was not"),
     "pickle of an array": (lambda: pickle.dumps(np.zeros(3)), "did not write and asks for numpy"),
-    "namespace": (lambda: torch_bytes({"args": argparse.Namespace(lr=1)}), "the class argparse.Namespace"),
-    "whole network": (lambda: torch_bytes(torch.nn.Linear(2, 2)), "the class torch.nn.modules.linear.Linear"),
-    "whole network, legacy": (lambda: legacy_bytes(torch.nn.Linear(2, 2)), "the class torch.nn.modules.linear.Linear"),
+    "arguments alone": (lambda: torch_bytes({"args": argparse.Namespace(lr=1)}), "got a dict with args and no weights"),
+    "an object": (lambda: torch_bytes(argparse.Namespace(lr=1)), "got an object of the class argparse.Namespace"),
+    "numpy weights": (lambda: torch_bytes({"state_dict": {"w": np.zeros(3)}}), "holds numpy arrays where weights"),
     "coloured class": (lambda: with_pickle(COLOURED), "the class red.Thing"),
     "protocol 4": (lambda: torch_bytes(WEIGHTS, pickle_protocol=4), "pickle protocol 4"),
     "claims more than stored": (lambda: with_pickle(CLAIMS_STORAGE), "claims 1024 bytes of weights where it holds 16"),
     "claims what is not there": (lambda: with_pickle(CLAIMS_NOTHING), "holds 0"),
     "a tensor of a terabyte": (lambda: with_pickle(EXPANDED), "claims a tensor that .* bytes cannot hold"),
+    "a tensor beyond its storage": (
+        lambda: with_pickle(BEYOND),
+        "claims a tensor that .* bytes cannot hold",
+    ),
+    "a tensor that is set beyond its storage": (lambda: with_pickle(SET_BEYOND), "in a way that torch.save does not"),
+    "a tensor out of nothing": (lambda: with_pickle(TENSOR_FROM_NOTHING), "claims a tensor that"),
+    "a codec": (lambda: with_pickle(CODEC), "in a way that torch.save does not"),
+    "onnx": (lambda: b"\x08\x07\x12\x07pytorch\x1a\x052.1.0", "is an ONNX model"),
+    "tar": (lambda: bytes(257) + b"ustar" + bytes(250), "is a tar archive"),
+    "tflite": (lambda: b"\x1c\x00\x00\x00TFL3" + bytes(40), "TensorFlow Lite"),
+    "keras archive": (lambda: zip_bytes({"config.json": b"{}", "model.weights.h5": b"x"}), "is a Keras model"),
     "bytes from nothing": (lambda: with_pickle(BYTES_FROM_NOTHING), "claims a tensor that .* bytes cannot hold"),
     "strange reference": (lambda: with_pickle(STRANGE), "in a way that torch.save does not"),
     "a list": (lambda: torch_bytes([1, 2]), "expected a state dict or a dict holding one, got a list"),
@@ -210,7 +230,9 @@ def test_damage_anywhere_is_refused_in_our_words_or_harmless(make: Callable[[obj
     assert all(message.isprintable() for message in said)
 
 
-@pytest.mark.parametrize("name", ["a tensor of a terabyte", "bytes from nothing", "claims more than stored"])
+@pytest.mark.parametrize(
+    "name", ["a tensor of a terabyte", "bytes from nothing", "claims more than stored", "a tensor beyond its storage"]
+)
 def test_claims_are_refused_before_torch_sees_them(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "model.pt"
     path.write_bytes(REFUSED[name][0]())

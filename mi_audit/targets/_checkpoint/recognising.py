@@ -5,9 +5,10 @@ Suffixes say nothing: ``.pth.tar`` is no tar file; ``.th``, ``.t7``, ``.pt``, ``
 
 import difflib
 import enum
+import re
 from pathlib import Path
 
-from mi_audit.targets._checkpoint.refusals import RESAVE, plain, refusal
+from mi_audit.targets._checkpoint.refusals import PREDICTIONS, RESAVE, plain, refusal
 
 
 class Kind(enum.Enum):
@@ -24,10 +25,22 @@ _LEGACY_NUMBER = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 
 _FOREIGN = (
     (b"version https://git-lfs", "is a Git LFS pointer, not the file itself", "git lfs pull"),
-    (b"\x89HDF", "is an HDF5 file (Keras), not a PyTorch checkpoint", RESAVE),
+    (b"\x89HDF", "is an HDF5 file (Keras), not a PyTorch checkpoint", PREDICTIONS),
     (b"\x93NUMPY", "is a numpy array, not a PyTorch checkpoint", RESAVE),
     (b"\x1f\x8b", "is compressed with gzip", "unpack it first: gunzip"),
+    (b"BZh", "is compressed with bzip2", "unpack it first: bunzip2"),
+    (b"\xfd7zXZ", "is compressed with xz", "unpack it first: unxz"),
+    (b"\x28\xb5\x2f\xfd", "is compressed with zstd", "unpack it first: unzstd"),
+    (b"Rar!", "is a RAR archive", "unpack it first"),
+    (b"7z\xbc\xaf", "is a 7z archive", "unpack it first"),
 )
+# By bytes further on: offset, bytes, what it is, tip.
+_FOREIGN_INSIDE = (
+    (257, b"ustar", "is a tar archive", "unpack it first: tar xf"),
+    (4, b"TFL3", "is a TensorFlow Lite model, not a PyTorch checkpoint", PREDICTIONS),
+)
+# An ONNX model: field 1 (the version) as a number, then field 2 (the producer) as a text or field 7 or 8.
+_ONNX = re.compile(rb"\x08[\x01-\x20][\x12\x1a\x22\x3a\x42]")
 _WEB_PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml")
 _WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".th", ".tar")
 
@@ -73,6 +86,8 @@ def _tip_for_folder(path: Path) -> str:
     if (path / ".metadata").exists():
         convert = "python -m torch.distributed.checkpoint.format_utils dcp_to_torch"
         return f"if you trust it, convert it: {convert} {path} weights.pt"
+    if (path / "saved_model.pb").exists():
+        return PREDICTIONS
     inside = sorted(entry for entry in path.iterdir() if entry.name.endswith(_WEIGHT_SUFFIXES))
     return f"name the file inside, for example --model {inside[0]}" if inside else "name the checkpoint file itself"
 
@@ -101,6 +116,11 @@ def _foreign(path: Path, start: bytes) -> Exception:
     for magic, what, tip in _FOREIGN:
         if start.startswith(magic):
             return refusal(path, what, tip)
+    for offset, magic, what, tip in _FOREIGN_INSIDE:
+        if start[offset:].startswith(magic):
+            return refusal(path, what, tip)
+    if _ONNX.match(start):
+        return refusal(path, "is an ONNX model, not a PyTorch checkpoint", PREDICTIONS)
     if b"PK\x03\x04".startswith(start) or len(start) < 16:
         return refusal(path, f"is truncated: it has {len(start)} bytes", "copy or download it again")
     shown = plain(start[:8].decode("ascii", "replace"))

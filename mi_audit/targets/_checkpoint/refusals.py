@@ -10,6 +10,10 @@ from mi_audit.errors import CheckpointError
 
 RESAVE = "where the model was made, save its weights alone: torch.save(model.state_dict(), 'weights.pt')"
 
+PREDICTIONS = "run it yourself and pass what it predicts: --model predictions:FILE"
+OTHER_WAYS = f"{RESAVE}; or audit it by --model python:FILE.py:function or --model predictions:FILE"
+QUANTISED_WAYS = "audit the float network that it was made from, or the quantised one through --model predictions:FILE"
+
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 

@@ -21,10 +21,12 @@ def usable(path: Path, tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, t
         CheckpointError: one is sparse, quantised, complex or on no device, is larger than its storage, or holds NaN or
             infinity. Together they hold more than the file.
     """
+    # Without what the file may have put on a tensor as an attribute in place of a method.
+    tensors = {name: torch.Tensor.detach(tensor) for name, tensor in tensors.items()}
     for name, tensor in tensors.items():
         _check_plain(path, name, tensor)
     _check_total(path, tensors)
-    weights = {name: _as_float32(tensor.detach()) for name, tensor in tensors.items()}
+    weights = {name: _as_float32(tensor) for name, tensor in tensors.items()}
     for name, tensor in weights.items():
         _check_finite(path, name, tensor)
     cast = sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values() if tensor.dtype in _CAST})

@@ -1,87 +1,104 @@
-"""From what a checkpoint holds to its state dict: which entry of a dict it is, and which prefixes its names carry."""
+"""From what a checkpoint holds to the sets of weights in it: which entries of a dict they are, and what kind."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
+from mi_audit.targets._checkpoint.module_tree import is_module, state_of
+from mi_audit.targets._checkpoint.stand_ins import StandIn, attributes
+
+AVERAGED_WRAPPERS = (
+    "ema", "state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "model_ema_state_dict", "params_ema",
+    "swa_state_dict", "swa_model",
+)  # fmt: skip
 WRAPPERS = (
-    "state_dict", "net", "model", "model_state_dict", "model_state", "weights", "params", "ema", "state_dict_ema",
-    "network", "module",
+    "state_dict", "net", "model", "model_state_dict", "model_state", "weights", "params", "network", "module",
+    "net_state_dict", "model_weights", *AVERAGED_WRAPPERS,
 )  # fmt: skip
 
 # What profilers (thop) leave in state dicts.
 _COUNTERS = ("total_ops", "total_params")
-# What wrappers of a module (DataParallel, torch.compile) put anywhere into the names below it.
-_ANYWHERE = ("module", "_orig_mod")
-# What a class around the network puts in front of all its names.
-_COMMON = ("_fsdp_wrapped_module.", "model.", "net.", "network.", "_model.", "backbone.", "encoder.")
 # The counter that a running average of weights (SWA) keeps beside them.
 _AVERAGED = "n_averaged"
-# The DenseNets of torchvision were named ``norm.1`` before PyTorch 0.4.1 and ``norm1`` since.
-_OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 # Dicts inside dicts: a pickle may make a dict that holds itself.
 _MOST_LEVELS = 3
 
 
 @dataclass(frozen=True)
-class Unwrapped:
-    """A state dict as it was found.
+class WeightSet:
+    """The weights of one network as they were found.
 
     Attributes:
         tensors: by their names in the file.
         wrapper: the key it was found under, ``"state_dict"``; ``None`` for a bare state dict.
         other_keys: of the dict around it, and entries of the state dict that are no tensors.
+        is_averaged: whether they are a moving average (EMA) or an average (SWA) of weights.
+        class_name: of the network, where the whole of it was pickled.
+        attribute: the prefix that names the network in a class around it, ``"resnet."``, where its others were dropped.
+        dropped: names of tensors that belong to something else, such as the loss.
     """
 
     tensors: dict[str, torch.Tensor]
-    wrapper: str | None
-    other_keys: tuple[str, ...]
+    wrapper: str | None = None
+    other_keys: tuple[str, ...] = ()
+    is_averaged: bool = False
+    class_name: str | None = None
+    attribute: str | None = None
+    dropped: tuple[str, ...] = ()
 
 
-def unwrap(loaded: object, levels: int = _MOST_LEVELS) -> Unwrapped | None:
-    """The state dict in what was loaded, at most `levels` dicts deep; ``None`` where there is none."""
-    if not isinstance(loaded, Mapping) or levels == 0:
-        return None
-    named = {key: value for key, value in loaded.items() if isinstance(key, str)}
-    for wrapper in WRAPPERS:
-        inner = unwrap(named.get(wrapper), levels - 1)
-        if inner is not None:
-            others = (*inner.other_keys, *(key for key in named if key != wrapper))
-            return Unwrapped(inner.tensors, _joined(wrapper, inner.wrapper), others)
+def weight_sets(loaded: object, levels: int = _MOST_LEVELS) -> tuple[WeightSet, ...]:
+    """All sets of weights in what was loaded, at most `levels` dicts deep, in the order in which they are preferred."""
+    if is_module(loaded):
+        return _of_module(loaded)
+    named = attributes(loaded)
+    if named is None or levels == 0:
+        return ()
+    inside = [
+        _under(wrapper, inner, tuple(key for key in named if key != wrapper))
+        for wrapper in WRAPPERS
+        if wrapper in named
+        for inner in weight_sets(named[wrapper], levels - 1)
+    ]
+    return tuple(inside) or _bare(named)
+
+
+def unusable_weights(loaded: object) -> str | None:
+    """Why there are no weights in what was loaded, where it is known; to be read after the name of the file."""
+    named = attributes(loaded) or {}
+    inner = next((entry for key in ("state_dict", "model", "net") if (entry := attributes(named.get(key)))), named)
+    values = [value for value in inner.values() if isinstance(value, StandIn)]
+    if any(value.name.endswith("multiarray._reconstruct") for value in values):
+        return "holds numpy arrays where weights should be tensors"
+    if any("DTensor" in value.name for value in values):
+        return "holds the weights of several devices in parts (DTensor)"
+    return None
+
+
+def _of_module(module: object) -> tuple[WeightSet, ...]:
+    state = state_of(module)
+    class_name = module.name if isinstance(module, StandIn) else None
+    return tuple(replace(one, class_name=class_name) for one in _bare(state)) if state else ()
+
+
+def _under(wrapper: str, inner: WeightSet, siblings: tuple[str, ...]) -> WeightSet:
+    return replace(
+        inner,
+        wrapper=wrapper if inner.wrapper is None else f"{wrapper}.{inner.wrapper}",
+        other_keys=(*inner.other_keys, *siblings),
+        is_averaged=inner.is_averaged or wrapper in AVERAGED_WRAPPERS,
+    )
+
+
+def _bare(named: dict[str, object]) -> tuple[WeightSet, ...]:
+    """The tensors of a dict as one set of weights."""
     tensors = {
         key: value
         for key, value in named.items()
-        if isinstance(value, torch.Tensor) and key.rpartition(".")[2] not in _COUNTERS and key != _AVERAGED
+        if isinstance(value, torch.Tensor) and key.rpartition(".")[2] not in (*_COUNTERS, _AVERAGED)
     }
-    return Unwrapped(tensors, None, tuple(key for key in named if key not in tensors)) if tensors else None
-
-
-def without_prefixes(names: list[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The names in the file by the names in the network, and the prefixes that were taken off.
-
-    Names stay as they are where two of them would become one.
-    """
-    shorter = {_without_wrappers(name): name for name in names}
-    taken = [f"{part}." for part in _ANYWHERE if any(part in name.split(".")[:-1] for name in names)]
-    while (prefix := _shared_prefix(list(shorter))) is not None:
-        shorter = {name.removeprefix(prefix): saved for name, saved in shorter.items()}
-        taken.append(prefix)
-    if len(shorter) < len(names):
-        return {name: name for name in names}, ()
-    return shorter, tuple(taken)
-
-
-def _without_wrappers(name: str) -> str:
-    *path, last = name.split(".")
-    shorter = ".".join([*(part for part in path if part not in _ANYWHERE), last])
-    return _OLD_DENSENET.sub(r"\1\2", shorter)
-
-
-def _shared_prefix(names: list[str]) -> str | None:
-    return next((prefix for prefix in _COMMON if all(name.startswith(prefix) for name in names)), None)
-
-
-def _joined(outer: str, inner: str | None) -> str:
-    return outer if inner is None else f"{outer}.{inner}"
+    if not tensors:
+        return ()
+    others = tuple(key for key in named if key not in tensors)
+    is_averaged = any(key.rpartition(".")[2] == _AVERAGED for key in named)
+    return (WeightSet(tensors, other_keys=others, is_averaged=is_averaged),)

@@ -10,7 +10,7 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
-from mi_audit.targets._checkpoint.refusals import RESAVE, refusal
+from mi_audit.targets._checkpoint.refusals import OTHER_WAYS, PREDICTIONS, RESAVE, refusal
 
 _MOST_ENTRIES = 100_000
 _MOST_GROWTH = 1.05
@@ -45,9 +45,11 @@ def _refuse_other_kinds(path: Path, names: list[str]) -> None:
     """Refuse what is a zip file but no state dict: programs first, since they carry a ``data.pkl`` too."""
     inside = [name.partition("/")[2] for name in names]
     if any(name.startswith("code/") or name == "constants.pkl" for name in inside):
-        raise refusal(path, "is a TorchScript program: it is code, and opening it would run it", RESAVE)
+        raise refusal(path, "is a TorchScript program: it is code, and opening it would run it", OTHER_WAYS)
     if "archive_format" in inside or any(name.startswith("models/") for name in inside):
-        raise refusal(path, "is an exported program (.pt2): it is code, and opening it would run it", RESAVE)
+        raise refusal(path, "is an exported program (.pt2): it is code, and opening it would run it", OTHER_WAYS)
+    if "model.weights.h5" in names:
+        raise refusal(path, "is a Keras model, not a PyTorch checkpoint", PREDICTIONS)
     if any(name.endswith(".npy") for name in names):
         raise refusal(path, "is a numpy archive (.npz), not a checkpoint", RESAVE)
     if "data.pkl" not in inside:
