@@ -93,6 +93,22 @@ def test_only_what_is_listed_is_loaded(name):
         plugins.load("rooms", name)
 
 
+def test_a_module_that_states_names_is_listed_under_these(room):
+    code = (room / "round_circle.py").read_text(encoding="utf-8").replace("class Circle", "class Ellipse")
+    stated = 'NAMES = {"egg": "nearly round", "flat-egg": "less so"}'
+    (room / "ovals.py").write_text(code.replace("@dataclass", f"{stated}\n\n@dataclass", 1), encoding="utf-8")
+    (room / "ovals.py").write_text(
+        (room / "ovals.py").read_text(encoding="utf-8").replace("    radius:", '    name: str = ""\n    radius:', 1),
+        encoding="utf-8",
+    )
+    assert plugins.names("rooms") == ["egg", "flat-egg", "round-circle"]
+    assert plugins.summary("rooms", "flat-egg") == "less so"
+    assert not [name for name in sys.modules if name.startswith("mi_audit.rooms")]
+    assert plugins.load("rooms", "flat-egg").name == "flat-egg"
+    with pytest.raises(UsageError, match="unknown name 'ovals'"):
+        plugins.load("rooms", "ovals")
+
+
 @pytest.mark.usefixtures("room")
 def test_an_unknown_name_comes_with_the_nearest_one():
     with pytest.raises(UsageError, match="unknown name 'rund-circle' in rooms") as error:

@@ -139,6 +139,8 @@ def joined(sides: Sequence[Side]) -> Side:
 
 def _joined_images(parts: Sequence[Images]) -> Images:
     files = [part for part in parts if isinstance(part, FileImages)]
+    if len(files) == len(parts) and len({part.root for part in files}) == 1:
+        return replace(files[0], paths=tuple(path for part in files for path in part.paths))
     if len(files) == len(parts):
         root = Path(os.path.commonpath([part.root for part in files]))
         return replace(files[0], root=root, paths=tuple(path for part in files for path in _below(part, root)))

@@ -1,5 +1,6 @@
 """What every data set promises, checked for each that is discovered, on small files in its format and real ones."""
 
+import tarfile
 from collections.abc import Callable
 from dataclasses import is_dataclass, replace
 from pathlib import Path
@@ -9,9 +10,13 @@ import pytest
 from PIL import Image
 
 from mi_audit import plugins
+from mi_audit.datasets._images import FileImages
+from mi_audit.datasets._official_layouts import LAYOUTS
 from mi_audit.datasets.interface import DataRequest, DatasetSource, Geometry, MembershipData, Side
+from tests.datasets.official_files import WRITERS as OFFICIAL
+from tests.datasets.official_files import write_official
 
-OFFICIAL = ("cifar10", "cifar100", "fashion-mnist", "mnist")
+FAKED = ("cifar10", "cifar100", "fashion-mnist", "mnist")  # by the fixture `official_data_dir`
 NAMES = plugins.names("datasets")
 
 
@@ -38,17 +43,49 @@ def image_folder(folder: Path) -> str:
     return str(folder)
 
 
-WRITERS: dict[str, Callable[[Path], str]] = {"arrays": arrays_file, "folder": image_folder}
+def manifest_file(folder: Path) -> str:
+    image_folder(folder)
+    paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    rows = [f"{path},{path.split('/')[1]},{int(path.startswith('members'))}" for path in paths]
+    (folder / "mine.csv").write_text("\n".join(["path,label,is_member", *rows]))
+    return str(folder / "mine.csv")
+
+
+def tar_file(folder: Path) -> str:
+    image_folder(folder)
+    with tarfile.open(folder / "mine.tar", "w") as opened:
+        for side in ("members", "non-members"):
+            opened.add(folder / side, side)
+    return str(folder / "mine.tar")
+
+
+WRITERS: dict[str, Callable[[Path], str]] = {
+    "arrays": arrays_file,
+    "folder": image_folder,
+    "manifest": manifest_file,
+    "tar": tar_file,
+}
+
+
+def open_small(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], MembershipData]:
+    """Writes a data set as small files; opens it as often as it is called."""
+    options = {}
+    if name in FAKED:
+        options["data_dir"] = request.getfixturevalue("official_data_dir")
+    elif name in OFFICIAL:
+        options["data_dir"] = write_official(name, tmp_path / "data", request.getfixturevalue("monkeypatch"))
+        if LAYOUTS[name].default is None:
+            (tmp_path / "list").write_text("0:3")
+            options["members_index"] = tmp_path / "list"
+    location = WRITERS[name](tmp_path) if name in WRITERS else None
+    return lambda: plugins.load("datasets", name).open(location, DataRequest(**options))
 
 
 @pytest.fixture(params=NAMES)
 def opened_twice(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[MembershipData, MembershipData]:
     """One data set on small files, opened two times."""
-    name = request.param
-    data_dir = request.getfixturevalue("official_data_dir") if name in OFFICIAL else None
-    location = WRITERS[name](tmp_path) if name in WRITERS else None
-    source = plugins.load("datasets", name)
-    return tuple(source.open(location, DataRequest(data_dir)) for _ in range(2))
+    opening = open_small(request.param, request, tmp_path)
+    return opening(), opening()
 
 
 @pytest.fixture
@@ -72,6 +109,7 @@ def test_a_source_is_a_frozen_dataclass_with_a_caption(name: str) -> None:
     assert is_dataclass(source)
     assert source.__dataclass_params__.frozen
     assert 20 < len(plugins.summary("datasets", name)) <= 120
+    assert len(plugins.summary("datasets", name)) <= 80 or name in WRITERS or name == "digits"
 
 
 def test_images_are_uint8_of_the_shape_they_claim(opened: MembershipData) -> None:
@@ -94,7 +132,9 @@ def test_labels_are_classes(opened: MembershipData) -> None:
 
 def test_ids_are_unique_and_name_their_side(opened: MembershipData) -> None:
     prefixes = [{sample_id.partition("/")[0] for sample_id in side.sample_id} for side in sides(opened)]
-    assert prefixes in ([{"members"}, {"non-members"}], [{"train"}, {"test"}])
+    splits = [{*layout.default} for layout in LAYOUTS.values() if layout.default]
+    assert [*map(len, prefixes)] == [1, 1]
+    assert prefixes == [{"members"}, {"non-members"}] or prefixes[0] | prefixes[1] in splits
     ids = [*opened.members.sample_id, *opened.non_members.sample_id]
     assert len(set(ids)) == len(ids)
 
@@ -136,16 +176,14 @@ def test_digest_tells_selections_apart(opened: MembershipData) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_digest_changes_with_a_pixel(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    if name == "folder":
-        location = image_folder(tmp_path)
-        before = plugins.load("datasets", name).open(location, DataRequest()).members.images.digest()
-        Image.new("RGB", (5, 6)).save(tmp_path / "members" / "cat" / "0.png")
-        after = plugins.load("datasets", name).open(location, DataRequest()).members.images.digest()
+    opening = open_small(name, request, tmp_path)
+    images = opening().members.images
+    before = images.digest()
+    if isinstance(images, FileImages):
+        changed = tmp_path / "mine.tar" if name == "tar" else images.root / images.paths[-1]
+        changed.write_bytes(changed.read_bytes() + bytes(10240))
+        after = opening().members.images.digest()
     else:
-        data_dir = request.getfixturevalue("official_data_dir") if name in OFFICIAL else None
-        location = WRITERS[name](tmp_path) if name in WRITERS else None
-        images = plugins.load("datasets", name).open(location, DataRequest(data_dir)).members.images
-        before = images.digest()
         pixels = images.pixels.copy()
         pixels[images.rows[-1] if images.rows is not None else -1, 0, 0, 0] ^= 1
         after = replace(images, pixels=pixels).digest()

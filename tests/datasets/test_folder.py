@@ -176,3 +176,85 @@ def test_nothing_is_decoded_when_a_folder_is_opened(root: Path, monkeypatch: pyt
     data = open_folder(root)
     taken = data.members.take(np.array([4, 0]))
     assert taken.images.paths == ("cow/y.bmp", "ant/1.png")
+
+
+def open_with(location: Path | None, **options: object) -> MembershipData:
+    return plugins.load("datasets", "folder").open(location and str(location), DataRequest(**options))
+
+
+def test_two_folders_are_the_two_sides(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "held out"
+    (root / "non-members").rename(elsewhere)
+    data = open_with(None, members=root / "members", non_members=elsewhere)
+    assert data.members.sample_id[0] == "members/ant/1.png"
+    assert data.non_members.sample_id == ["non-members/bee/a.png", "non-members/cow/a.png"]
+    assert data.non_members.label.tolist() == [1, 2]
+    assert data.non_members.images.read(0, 2)[:, 0, 0, 0].tolist() == [100, 101]
+    put(elsewhere / "dog" / "1.png")
+    with pytest.raises(DataSetError, match="held out: expected the classes of the members, got dog too") as caught:
+        open_with(None, members=root / "members", non_members=elsewhere)
+    assert str(root / "members") in caught.value.tip
+
+
+def test_two_folders_that_share_images_are_refused(root: Path) -> None:
+    (root / "again").symlink_to(root / "members")
+    for other, got in (("again", "the same twice"), ("members", "the same twice"), ("members/ant", "one inside the")):
+        with pytest.raises(DataSetError, match=f"expected two folders with nothing in common, got {got}"):
+            open_with(None, members=root / "members", non_members=root / other)
+    with pytest.raises(DataSetError, match="nowhere: no such folder") as caught:
+        open_with(None, members=root / "members", non_members=root / "nowhere")
+    assert caught.value.tip == "--non-members DIR"
+    with pytest.raises(DataSetError, match=r"1\.png: not a folder"):
+        open_with(None, members=root / "members/ant/1.png", non_members=root / "members")
+
+
+@pytest.mark.parametrize("given", [("members",), ("non_members",), ("members", "non_members", "location")])
+def test_one_folder_alone_or_a_path_beside_two_is_an_error_of_usage(given: tuple[str, ...], root: Path) -> None:
+    options = {name: root for name in given if name != "location"}
+    with pytest.raises(UsageError, match="expected two folders, --members and --non-members"):
+        open_with(root if "location" in given else None, **options)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "expected"), [(("val",), "val"), (("val", "test"), "test"), (("valid",), "valid")]
+)
+def test_train_and_what_was_held_out_keep_their_names(held_out: tuple[str, ...], expected: str, tmp_path: Path) -> None:
+    put(tmp_path / "train/ant/1.png")
+    put(tmp_path / "train/bee/1.png")
+    for name in held_out:
+        put(tmp_path / name / "bee/1.png")
+    data = open_with(tmp_path)
+    assert data.members.sample_id == ["train/ant/1.png", "train/bee/1.png"]
+    assert data.non_members.sample_id == [f"{expected}/bee/1.png"]
+    assert data.non_members.label.tolist() == [1]
+    swapped = open_with(tmp_path, split=f"train,{held_out[0]}")
+    assert swapped.non_members.sample_id == [f"{held_out[0]}/bee/1.png"]
+
+
+def test_no_split_ever_stands_for_another(tmp_path: Path) -> None:
+    put(tmp_path / "train/ant/1.png")
+    with pytest.raises(DataSetError, match="expected the folders members and non-members"):
+        open_with(tmp_path)
+    with pytest.raises(UsageError, match="has no split 'test'"):
+        open_with(tmp_path, split="train,test")
+    with pytest.raises(UsageError, match="expected one or two different splits"):
+        open_with(tmp_path, split="train,train")
+
+
+def test_classes_alone_need_a_list(tmp_path: Path) -> None:
+    for name in ("ant/1.png", "ant/2.png", "bee/1.png"):
+        put(tmp_path / "images" / name)
+    with pytest.raises(DataSetError, match="expected the folders members and non-members") as caught:
+        open_with(tmp_path / "images")
+    assert "--members-index FILE" in caught.value.tip
+    (tmp_path / "list").write_text("bee/1.png\n0\n")
+    data = open_with(tmp_path / "images", members_index=tmp_path / "list")
+    assert data.members.sample_id == ["members/ant/1.png", "members/bee/1.png"]
+    assert data.non_members.sample_id == ["non-members/ant/2.png"]
+    with pytest.raises(UsageError, match="has no splits"):
+        open_with(tmp_path / "images", members_index=tmp_path / "list", split="train")
+
+
+def test_lists_beside_folders_that_say_who_is_a_member_are_refused(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="with folders members and non-members takes no --membership"):
+        open_with(root, membership=tmp_path / "flags")

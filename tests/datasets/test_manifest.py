@@ -168,7 +168,7 @@ def test_links_that_lead_outside_are_refused_unless_allowed(
         assert data.non_members.images.read(0, 1).shape == (1, 2, 3, 3)
     (root / "loop.png").symlink_to(root / "loop.png")
     file = written(root / "m.csv", [("a.png", 0, 1), ("loop.png", 0, 0)], ("path", "label", "is_member"))
-    with pytest.raises(DataSetError, match="not there: loop.png"):
+    with pytest.raises(DataSetError, match=r"not there: loop\.png"):
         opened(file)
 
 
@@ -220,7 +220,7 @@ def test_no_file_no_path_and_a_manifest_without_images_that_can_be_read(root: Pa
         opened(root / "gone.csv")
     with pytest.raises(DataSetError, match="Is a directory"):
         opened(root)
-    with pytest.raises(UsageError, match="expected --data manifest:FILE.csv, got no path"):
+    with pytest.raises(UsageError, match=r"expected --data manifest:FILE\.csv, got no path"):
         plugins.load("datasets", "manifest").open(None, DataRequest())
     (root / "a.png").write_bytes(b"oops")
     data = opened(written(root / "m.csv", ROWS))
