@@ -35,6 +35,8 @@ __all__ = [
     "recognised",
 ]
 
+# No network has options of more.
+_DIGITS = 5
 _PACKAGE = "mi_audit.targets.architectures"
 _FAMILIES = (*residual.FAMILIES, *plain.FAMILIES, *grouped.FAMILIES, *stems.FAMILIES, *mobile.FAMILIES, *rarer.FAMILIES)
 
@@ -80,11 +82,10 @@ def named(name: str) -> Architecture | None:
         if architecture.name == name:
             return architecture
     begin, *parts = name.split(",")
-    pairs = [part.partition("=") for part in parts]
+    texts = {key: text for key, _, text in (part.partition("=") for part in parts)}
     for family in _FAMILIES:
-        allowed = {key for options in family.listed.values() for key in options}
-        if family.name == begin and pairs and all(key in allowed and text for key, _, text in pairs):
-            return _architecture(family, {key: _parsed(text) for key, _, text in pairs})
+        if family.name == begin and (options := _options(family, texts)):
+            return _architecture(family, options)
     return None
 
 
@@ -128,13 +129,27 @@ def _text(option: Option) -> str:
     return str(option).lower()
 
 
-def _parsed(text: str) -> Option:
-    if text in ("true", "false"):
-        return text == "true"
-    parts = text.split("-")
-    if all(part.isdecimal() for part in parts):
-        return int(text) if len(parts) == 1 else tuple(map(int, parts))
-    return text
+def _options(family: Family, texts: Mapping[str, str]) -> Options:
+    """Options from their texts, read by the types that a listed network of the family has; empty if that is none."""
+    for model in family.listed.values():
+        if set(model) == set(texts):
+            found = {key: _parsed(texts[key], one) for key, one in model.items()}
+            return {key: one for key, one in found.items() if one is not None} if None not in found.values() else {}
+    return {}
+
+
+def _parsed(text: str, model: Option) -> Option | None:
+    """An option of the type of another; ``None`` if the text is no such option."""
+    if isinstance(model, bool):
+        return {"true": True, "false": False}.get(text)
+    if isinstance(model, str):
+        return text
+    numbers = text.split("-") if isinstance(model, tuple) else [text]
+    if not all(number.isascii() and number.isdecimal() and len(number) <= _DIGITS for number in numbers):
+        return None
+    if isinstance(model, tuple):
+        return tuple(map(int, numbers))
+    return int(text) or None
 
 
 ARCHITECTURES = listed()

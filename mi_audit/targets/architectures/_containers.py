@@ -34,7 +34,13 @@ def pooling() -> nn.Sequential:
 
 
 def stage(block: Block, n_in: int, n_out: int, n_blocks: int, stride: int) -> nn.Sequential:
-    """Blocks one after the other, of which the first changes channels and size."""
+    """Blocks one after the other, of which the first changes channels and size.
+
+    Raises:
+        ValueError: there would be none.
+    """
+    if n_blocks < 1:
+        raise ValueError(f"expected at least one block in every stage, got {n_blocks}")
     return nn.Sequential(block(n_in, n_out, stride), *(block(n_out, n_out, 1) for _ in range(n_blocks - 1)))
 
 

@@ -37,7 +37,7 @@ def build(n_classes: int, shape: tuple[int, int, int]) -> nn.Module:
 
 
 class Block(nn.Module):
-    """Expansion, depthwise convolution, squeeze and excitation, and projection; added to the input of the same shape."""
+    """Expansion, depthwise convolution, squeeze and excitation, and projection; added to an input of that shape."""
 
     def __init__(self, n_in: int, n_out: int, expansion: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -52,5 +52,5 @@ class Block(nn.Module):
         """(n, channels out, height / stride, width / stride) from (n, channels, height, width)."""
         inner = nn.functional.silu(self.bn1(self.conv1(hidden))) if self.is_expanded else hidden
         inner = self.se(nn.functional.silu(self.bn2(self.conv2(inner))))
-        inner = self.bn3(self.conv3(inner))
-        return inner + hidden if self.is_added else inner
+        projected: torch.Tensor = self.bn3(self.conv3(inner))
+        return projected + hidden if self.is_added else projected

@@ -1,4 +1,4 @@
-"""SqueezeNet with simple bypasses for 32 x 32 images (Iandola et al. 2016), named as in weiaicunzai/pytorch-cifar100."""
+"""SqueezeNet with simple bypasses for 32 x 32 images (Iandola et al. 2016), with weiaicunzai's names."""
 
 import torch
 from torch import nn

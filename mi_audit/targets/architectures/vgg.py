@@ -29,8 +29,10 @@ def build(
         last_dropout: whether a dropout stands before the last layer of a head of three, which moves its index.
 
     Raises:
-        ValueError: the images are so small that the poolings leave nothing.
+        ValueError: there is no convolution, or the images are so small that the poolings leave nothing.
     """
+    if not any(layers):
+        raise ValueError("expected at least one convolution, got none")
     smallest = 2 ** layers.count(0)
     if min(shape[:2]) < smallest:
         raise ValueError(f"expected images of at least {smallest} x {smallest} pixels, got {shape[0]} x {shape[1]}")

@@ -9,30 +9,7 @@ from torch.nn import functional
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from mi_audit.targets._build import build, find
-
-IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-
-
-def network(name: str, n_classes: int = 10) -> nn.Module:
-    """With statistics and factors of batch normalisation that are not those of a fresh network."""
-    module = build(find(name)[0], n_classes, (32, 32, 3), seed=0).eval()
-    generator = torch.Generator().manual_seed(2)
-    for layer in module.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            for tensor in (layer.weight, layer.bias, layer.running_mean, layer.running_var):
-                tensor.data = torch.rand(tensor.shape, generator=generator) / 2 + 0.5
-    return module
-
-
-def assert_twins(module: nn.Module, twin: nn.Module) -> None:
-    """The same logits, once the twin has the module's tensors, in the order in which both have them."""
-    ours, theirs = module.state_dict(), twin.state_dict()
-    assert [tensor.shape for tensor in ours.values()] == [tensor.shape for tensor in theirs.values()]
-    twin.load_state_dict(dict(zip(theirs, ours.values(), strict=True)))
-    with torch.no_grad():
-        logits = module(IMAGES)
-        torch.testing.assert_close(logits, twin.eval()(IMAGES), rtol=1e-4, atol=1e-4 * float(logits.abs().max()))
-        assert logits.std() > 0
+from tests.targets.architectures.arithmetic import IMAGES, assert_logits, assert_twins, conv, full, network, norm
 
 
 def stemmed(network: nn.Module, *, pool: bool = False) -> nn.Module:
@@ -129,32 +106,6 @@ def test_shufflenetv2_of_kuangliu_is_that_of_torchvision_with_another_stem() -> 
     twin.conv1[0], twin.maxpool = nn.Conv2d(3, 24, 3, padding=1, bias=False), nn.Identity()
     assert_twins(network("kuangliu_shufflenetv2_x0_5"), twin)
     assert_twins(network("cifar_stem_shufflenetv2_x0_5"), twin)
-
-
-def norm(hidden: torch.Tensor, weights: dict[str, torch.Tensor], name: str) -> torch.Tensor:
-    mean, variance, factor, offset = (
-        weights[f"{name}.{key}"].reshape(1, -1, 1, 1) for key in ("running_mean", "running_var", "weight", "bias")
-    )
-    return (hidden - mean) / (variance + 1e-5).sqrt() * factor + offset
-
-
-def conv(hidden: torch.Tensor, weights: dict[str, torch.Tensor], name: str, stride: int = 1) -> torch.Tensor:
-    weight = weights[f"{name}.weight"]
-    groups = hidden.shape[1] // weight.shape[1]
-    padding = weight.shape[-1] // 2
-    return functional.conv2d(hidden, weight, weights.get(f"{name}.bias"), stride, padding, groups=groups)
-
-
-def full(hidden: torch.Tensor, weights: dict[str, torch.Tensor], name: str) -> torch.Tensor:
-    return hidden.mean((2, 3)) @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
-
-
-def assert_logits(name: str, arithmetic: object) -> None:
-    module = network(name)
-    with torch.no_grad():
-        logits = module(IMAGES)
-        expected = arithmetic(IMAGES, module.state_dict())
-    torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4 * float(logits.abs().max()))
 
 
 def test_preactivation_of_bearpaw_in_plain_arithmetic() -> None:
@@ -303,7 +254,7 @@ def test_transitions_of_weiaicunzai_have_no_relu() -> None:
                 hidden = functional.avg_pool2d(conv(norm(hidden, w, f"{name}.0"), w, f"{name}.1"), 2)
         return full(norm(hidden, w, "features.bn").relu(), w, "linear")
 
-    assert_logits("weiaicunzai_densenet,blocks=2-3,growth=8", arithmetic)
+    assert_logits("weiaicunzai_densenet,blocks=2-3,growth=8,compression=2,bottleneck=true", arithmetic)
 
 
 def test_mobilenetv2_of_kuangliu_adds_on_every_block_of_stride_one() -> None:
@@ -348,7 +299,10 @@ def test_mobilenetv2_with_the_names_of_torchvision(name: str, top: float) -> Non
 def test_a_fused_repvgg_gives_the_logits_of_its_branches() -> None:
     """The kernel of a fused block is the sum of its branches' kernels, each scaled by its normalisation."""
     options = "blocks=1-2-2-1,widths=16-24-32-48"
-    module, fused = network(f"chenyaofo_repvgg,{options}"), network(f"chenyaofo_repvgg,{options},fused=true")
+    module, fused = (
+        network(f"chenyaofo_repvgg,{options},fused=false"),
+        network(f"chenyaofo_repvgg,{options},fused=true"),
+    )
     weights, kernels = module.state_dict(), {}
     for name in [
         key.removesuffix(".rbr_dense.conv.weight") for key in weights if key.endswith("rbr_dense.conv.weight")

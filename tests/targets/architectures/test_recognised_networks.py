@@ -10,6 +10,8 @@ import pytest
 import torch
 import torchvision
 
+from mi_audit.errors import UsageError
+from mi_audit.targets._build import build, find
 from mi_audit.targets._catalogue import Architecture, listed, named, recognised
 
 Shapes = dict[str, tuple[int, ...]]
@@ -109,12 +111,30 @@ def test_networks_without_a_name_of_their_own_are_named_by_their_options(name: s
         "kuangliu_resnet,blocks",
         "kuangliu_resnet,blocks=",
         "kuangliu_resnet,style=other",
+        "kuangliu_resnet,blocks=2-2",
+        "kuangliu_resnet,blocks=2-two,bottleneck=false,width=64",
+        "kuangliu_resnet,blocks=2-2,bottleneck=maybe,width=64",
+        "kuangliu_resnet,blocks=2-2,bottleneck=false,width=0",
+        "kuangliu_resnet,blocks=2-2,bottleneck=false,width=999999",
         "no_family,blocks=2-2",
         "",
     ],
 )
 def test_what_names_no_network(name: str) -> None:
     assert named(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("kuangliu_resnet,blocks=2-0,bottleneck=false,width=64", "at least one block in every stage, got 0"),
+        ("cifar_resnet,depth=5", "at least one block in every stage, got 0"),
+        ("cifar_vgg,layers=0-0,batch_norm=true", "at least one convolution"),
+    ],
+)
+def test_options_of_which_no_network_can_be_built_are_errors_of_usage(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        build(find(name)[0], 10, (32, 32, 3), seed=0)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +163,8 @@ def test_missing_further_and_misshapen_tensors_are_not_overlooked() -> None:
     assert recognised({**mine, "linear.weight": (10, 256)}) == ()
     assert recognised({name: shape for name, shape in mine.items() if name != "linear.weight"}) == ()
     assert recognised({**mine, "conv1.weight": ()}) == ()
+    vgg = outline(named("cifar_vgg11"), 10)
+    assert recognised({**vgg, f"features.{'9' * 5000}.weight": (3,)}) == ()
 
 
 def test_counters_of_batches_may_be_absent() -> None:

@@ -112,7 +112,7 @@ FAMILIES = (
         trained_as="bearpaw",
         title="ResNeXt of 29 layers (bearpaw)",
         marks=("conv_1_3x3.weight", "bn_1.weight", "classifier.weight"),
-        keys=rf"conv_1_3x3\.weight|bn_1\.{NORM}|classifier\.{BOTH}|stage_\d\.stage_\d_bottleneck_\d+\."
+        keys=rf"conv_1_3x3\.weight|bn_1\.{NORM}|classifier\.{BOTH}|stage_\d\.stage_\d_bottleneck_\d{{1,4}}\."
         rf"(conv_(reduce|conv|expand)\.weight|bn(_reduce|_expand)?\.{NORM}|shortcut\.shortcut_(conv\.weight|bn\.{NORM}))",
         read=lambda outline: _resnext(
             outline,
@@ -131,7 +131,7 @@ FAMILIES = (
         title="ResNeXt of 29 layers (kuangliu)",
         marks=("conv1.weight", "bn1.weight", "layer1.0.conv3.weight", "layer1.0.shortcut.0.weight", "linear.weight"),
         keys=rf"conv1\.weight|bn1\.{NORM}|linear\.{BOTH}"
-        rf"|layer\d\.\d+\.(conv[123]\.weight|bn[123]\.{NORM}|shortcut\.0\.weight|shortcut\.1\.{NORM})",
+        rf"|layer\d\.\d{{1,4}}\.(conv[123]\.weight|bn[123]\.{NORM}|shortcut\.0\.weight|shortcut\.1\.{NORM})",
         read=lambda outline: _resnext(outline, "layer{}", 1, ("0.conv1", "0.conv2", "0.conv3"), "linear"),
         fixed={"style": "kuangliu"},
         listed=_resnexts("kuangliu_resnext29_", ((2, 64), (4, 64), (8, 64), (32, 4)), {}),
@@ -143,7 +143,7 @@ FAMILIES = (
         title="ResNeXt (weiaicunzai)",
         marks=("conv1.0.weight", "conv2.0.split_transforms.0.weight", "fc.weight"),
         keys=rf"conv1\.0\.weight|conv1\.1\.{NORM}|fc\.{BOTH}"
-        rf"|conv\d\.\d+\.(split_transforms\.\d\.{NORM}|shortcut\.0\.weight|shortcut\.1\.{NORM})",
+        rf"|conv\d\.\d{{1,4}}\.(split_transforms\.\d\.{NORM}|shortcut\.0\.weight|shortcut\.1\.{NORM})",
         read=lambda outline: _resnext(
             outline, "conv{}", 2, ("0.split_transforms.0", "0.split_transforms.3", "0.split_transforms.6"), "fc"
         ),
@@ -159,7 +159,7 @@ FAMILIES = (
         trained_as="bearpaw",
         title="DenseNet-BC of three dense blocks (bearpaw)",
         marks=("conv1.weight", "dense1.0.conv1.weight", "trans1.bn1.weight", "bn.weight", "fc.weight"),
-        keys=rf"conv1\.weight|dense\d\.\d+\.({_LAYER})|trans\d\.(conv1\.weight|bn1\.{NORM})|bn\.{NORM}|fc\.{BOTH}",
+        keys=rf"conv1\.weight|dense\d\.\d{{1,4}}\.({_LAYER})|trans\d\.(conv1\.weight|bn1\.{NORM})|bn\.{NORM}|fc\.{BOTH}",
         read=lambda outline: _dense(outline, "fc"),
         fixed={"style": "bearpaw"},
         listed={
@@ -173,7 +173,7 @@ FAMILIES = (
         trained_as="kuangliu",
         title="DenseNet (kuangliu)",
         marks=("conv1.weight", "dense1.0.conv1.weight", "trans1.bn.weight", "bn.weight", "linear.weight"),
-        keys=rf"conv1\.weight|dense\d\.\d+\.({_LAYER})|trans\d\.(conv\.weight|bn\.{NORM})|bn\.{NORM}|linear\.{BOTH}",
+        keys=rf"conv1\.weight|dense\d\.\d{{1,4}}\.({_LAYER})|trans\d\.(conv\.weight|bn\.{NORM})|bn\.{NORM}|linear\.{BOTH}",
         read=lambda outline: _dense(outline, "linear"),
         fixed={"style": "kuangliu"},
         listed=_densenets("kuangliu_densenet", small="_cifar"),
@@ -190,7 +190,7 @@ FAMILIES = (
             "linear.weight",
         ),
         keys=rf"conv1\.weight|features\.bn\.{NORM}|linear\.{BOTH}"
-        rf"|features\.dense_block(_layer_)?\d\.bottle_neck_layer_\d+\.bottle_neck\.\d\.{NORM}"
+        rf"|features\.dense_block(_layer_)?\d\.bottle_neck_layer_\d{{1,4}}\.bottle_neck\.\d\.{NORM}"
         rf"|features\.transition_layer_\d\.down_sample\.[01]\.{NORM}",
         read=_weiaicunzai_dense,
         fixed={"style": "weiaicunzai"},

@@ -45,7 +45,7 @@ FAMILIES = (
         trained_as="kuangliu",
         title="MobileNet (kuangliu)",
         marks=("conv1.weight", "layers.12.conv2.weight", "linear.weight"),
-        keys=rf"conv1\.weight|bn1\.{NORM}|layers\.\d+\.(conv[12]\.weight|bn[12]\.{NORM})|linear\.{BOTH}",
+        keys=rf"conv1\.weight|bn1\.{NORM}|layers\.\d{{1,4}}\.(conv[12]\.weight|bn[12]\.{NORM})|linear\.{BOTH}",
         read=lambda outline: _first_mobile(outline, "conv1", "linear"),
         fixed={"style": "kuangliu", "version": 1},
         listed={"kuangliu_mobilenet": {"percent": 100}},
@@ -57,7 +57,7 @@ FAMILIES = (
         title="MobileNetV2 (kuangliu)",
         marks=("conv2.weight", "layers.16.conv3.weight", "layers.0.shortcut.0.weight", "linear.weight"),
         keys=rf"conv[12]\.weight|bn[12]\.{NORM}|linear\.{BOTH}"
-        rf"|layers\.\d+\.(conv[123]\.weight|bn[123]\.{NORM}|shortcut\.0\.weight|shortcut\.1\.{NORM})",
+        rf"|layers\.\d{{1,4}}\.(conv[123]\.weight|bn[123]\.{NORM}|shortcut\.0\.weight|shortcut\.1\.{NORM})",
         read=lambda outline: _second_mobile(outline, ("conv1.weight", 3), ("linear.weight", (-1, 1280))),
         fixed={"style": "kuangliu", "version": 2},
         listed={"kuangliu_mobilenetv2": {}},
@@ -120,7 +120,7 @@ FAMILIES = (
         trained_as="chenyaofo",
         title="RepVGG (chenyaofo)",
         marks=("linear.weight",),
-        keys=rf"linear\.{BOTH}|stage(0|\d\.\d+)\."
+        keys=rf"linear\.{BOTH}|stage(0|\d\.\d{{1,4}})\."
         rf"(rbr_reparam\.{BOTH}|rbr_identity\.{NORM}|rbr_(dense|1x1)\.(conv\.weight|bn\.{NORM}))",
         read=_repvgg,
         listed={

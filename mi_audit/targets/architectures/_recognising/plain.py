@@ -91,7 +91,7 @@ def _vgg_family(name: str, trained_as: str, title: str, head: str, listed: dict[
         trained_as=trained_as,
         title=title,
         marks=("features.0.bias", f"classifier.{head}weight"),
-        keys=rf"features\.\d+\.{NORM}|classifier\.(\d\.)?{BOTH}",
+        keys=rf"features\.\d{{1,4}}\.{NORM}|classifier\.(\d\.)?{BOTH}",
         read=lambda outline: [one for one in _vgg(outline) if _is_of(one, name)],
         listed=listed,
     )

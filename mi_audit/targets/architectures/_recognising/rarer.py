@@ -57,7 +57,7 @@ FAMILIES = (
         trained_as="kuangliu",
         title="dual path network (kuangliu)",
         marks=("conv1.weight", "layer1.0.conv3.weight", "layer1.0.shortcut.0.weight", "linear.weight"),
-        keys=rf"conv1\.weight|bn1\.{NORM}|layer[1-4]\.\d+\.({_BLOCK})|linear\.{BOTH}",
+        keys=rf"conv1\.weight|bn1\.{NORM}|layer[1-4]\.\d{{1,4}}\.({_BLOCK})|linear\.{BOTH}",
         read=_dual,
         listed={"kuangliu_dpn26": {"blocks": (2, 2, 2, 2)}, "kuangliu_dpn92": {"blocks": (3, 4, 20, 3)}},
     ),
@@ -67,7 +67,7 @@ FAMILIES = (
         trained_as="kuangliu",
         title="RegNet (kuangliu)",
         marks=("conv1.weight", "layer1.0.conv3.weight", "layer1.0.shortcut.0.weight", "linear.weight"),
-        keys=rf"conv1\.weight|bn1\.{NORM}|layer[1-4]\.\d+\.({_BLOCK}|se\.se[12]\.{BOTH})|linear\.{BOTH}",
+        keys=rf"conv1\.weight|bn1\.{NORM}|layer[1-4]\.\d{{1,4}}\.({_BLOCK}|se\.se[12]\.{BOTH})|linear\.{BOTH}",
         read=_regnet,
         listed={
             f"kuangliu_regnet{name}": {"blocks": blocks, "widths": widths, "group_width": each, "gated": gated}
@@ -80,7 +80,7 @@ FAMILIES = (
         trained_as="kuangliu",
         title="EfficientNet-B0 (kuangliu)",
         marks=("conv1.weight", "layers.0.se.se1.weight", "layers.15.conv3.weight", "linear.weight"),
-        keys=rf"conv1\.weight|bn1\.{NORM}|layers\.\d+\.({_BLOCK}|se\.se[12]\.{BOTH})|linear\.{BOTH}",
+        keys=rf"conv1\.weight|bn1\.{NORM}|layers\.\d{{1,4}}\.({_BLOCK}|se\.se[12]\.{BOTH})|linear\.{BOTH}",
         read=lambda outline: [{}] if outline.fits({"linear.weight": (-1, 320)}) else [],
         listed={"kuangliu_efficientnetb0": {}},
     ),

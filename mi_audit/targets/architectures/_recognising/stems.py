@@ -112,7 +112,7 @@ def _resnet_family(name: str, trained_as: str, title: str, *, max_pool: bool) ->
         trained_as=trained_as,
         title=title,
         marks=("conv1.weight", "bn1.weight", "layer4.0.downsample.0.weight", "fc.weight"),
-        keys=rf"conv1\.weight|bn1\.{NORM}|layer[1-4]\.\d+\.({_BLOCK})|fc\.{BOTH}",
+        keys=rf"conv1\.weight|bn1\.{NORM}|layer[1-4]\.\d{{1,4}}\.({_BLOCK})|fc\.{BOTH}",
         read=lambda outline: _resnet(outline, max_pool=max_pool),
         fixed={"network": "resnet"},
         listed=_resnets(max_pool=max_pool),
@@ -130,7 +130,7 @@ FAMILIES = (
         title="torchvision DenseNet, 3 x 3 stem (huyvnphan)",
         marks=("features.conv0.weight", "features.norm5.weight", "classifier.weight"),
         keys=rf"features\.(conv0\.weight|norm[05]\.{NORM}|transition\d\.(conv\.weight|norm\.{NORM})"
-        rf"|denseblock\d\.denselayer\d+\.(conv[12]\.weight|norm[12]\.{NORM}))|classifier\.{BOTH}",
+        rf"|denseblock\d\.denselayer\d{{1,4}}\.(conv[12]\.weight|norm[12]\.{NORM}))|classifier\.{BOTH}",
         read=_densenet,
         fixed={"network": "densenet"},
         listed={
@@ -150,7 +150,7 @@ FAMILIES = (
         trained_as="chenyaofo",
         title="MobileNetV2, stem of stride 1 (chenyaofo, huyvnphan)",
         marks=("features.0.0.weight", "features.18.0.weight", "features.17.conv.2.weight", "classifier.1.weight"),
-        keys=rf"features\.(0|18)\.(0\.weight|1\.{NORM})|features\.\d+\.conv\.\d\.(\d\.)?{NORM}|classifier\.1\.{BOTH}",
+        keys=rf"features\.(0|18)\.(0\.weight|1\.{NORM})|features\.\d{{1,4}}\.conv\.\d\.(\d\.)?{NORM}|classifier\.1\.{BOTH}",
         read=_mobilenetv2,
         fixed={"network": "mobilenetv2"},
         listed={
