@@ -46,7 +46,8 @@ def hints_from(claims: Mapping[str, object], source: str, library: str | None = 
         arch=arch,
         library=library if arch is not None else None,
         n_classes=_first(claims, _CLASS_NAMES, _as_count(_MOST_CLASSES)),
-        n_channels=_first(claims, _CHANNEL_NAMES, _as_count(_MOST_CHANNELS)) or _channels_of(claims),
+        n_channels=_first(claims, _CHANNEL_NAMES, _as_count(_MOST_CHANNELS))
+        or (_channels_of(claims) if size else None),
         size=size,
         mean=mean,
         std=std,
