@@ -173,7 +173,8 @@ def test_a_sidecar_goes_before_the_file(name: str, tmp_path: Path) -> None:
         ("model.yaml", b"a: &x [1, 1]\nb: *x", "it has aliases"),
         ("model.yaml", b"a: !!python/object/apply:os.system ['touch ran']", "it is no YAML"),
         ("model.yaml", b"a: [", "it is no YAML"),
-        ("model.yaml", b"[" * 10_000, "it is no YAML"),
+        ("model.yaml", b"- " * 8_000, "it is no YAML"),
+        ("model.yaml", b"[" * 10_000, "it has more than 200 brackets"),
     ],
 )
 def test_a_sidecar_that_cannot_be_read_is_noted(name: str, content: bytes, note: str, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from mi_audit.targets._checkpoint.refusals import plain
 _MOST_JSON, _MOST_YAML = 64 * 1024, 16 * 1024
 CONFIG = "config.json"
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+# Opening brackets in YAML, whose reader takes a minute for ten thousand of them.
+_MOST_BRACKETS = 200
 _DAMAGE = (ValueError, RecursionError, OSError, TypeError, KeyError, AttributeError)
 
 
@@ -87,6 +89,8 @@ def _json(text: str) -> object:
 def _yaml(text: str) -> object:
     import yaml
 
+    if text.count("[") + text.count("{") > _MOST_BRACKETS:
+        raise UnusableSidecarError(f"it has more than {_MOST_BRACKETS} brackets")
     try:
         if any(isinstance(event, yaml.events.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
             raise UnusableSidecarError("it has aliases, which can stand for more than memory holds")
