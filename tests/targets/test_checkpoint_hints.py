@@ -85,6 +85,19 @@ def test_hyper_parameters_of_lightning(tmp_path: Path) -> None:
     assert found.source == "hyper_parameters in the file"
 
 
+@pytest.mark.parametrize("around", ["bare", "dict", "parallel"])
+def test_a_whole_network_of_timm_names_itself(around: str, tmp_path: Path) -> None:
+    import timm
+
+    network = timm.create_model("resnet18", num_classes=7)
+    forms = {"bare": network, "dict": {"net": network, "acc": 1.0}, "parallel": torch.nn.DataParallel(network)}
+    torch.save(forms[around], tmp_path / "model.pt")
+    opened = open_state_dict(tmp_path / "model.pt")
+    found = opened.hints
+    assert (found.arch, found.library, found.n_classes, found.size) == ("resnet18", "timm", 7, (224, 224))
+    assert opened.class_name == "timm.models.resnet.ResNet"
+
+
 def test_a_bare_state_dict_says_nothing(tmp_path: Path) -> None:
     assert hints_of(STATE, tmp_path) == Hints()
 

@@ -25,6 +25,8 @@ def hints_in(named: Mapping[str, object], saver: Saver, metadata: Mapping[str, s
         numbers = {key: int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text
                    for key, text in metadata.items()}  # fmt: skip
         return hints_from(numbers, "metadata of the file")
+    if saver is Saver.WHOLE_NETWORK:
+        return _of_network(named)
     key = next((key for key in _SETTINGS if attributes(named.get(key))), None)
     settings = _flat(attributes(named.get(key)) or {}) if key is not None else {}
     source = f"{key} in the file" if key is not None else "entries of the file"
@@ -37,6 +39,19 @@ def hints_in(named: Mapping[str, object], saver: Saver, metadata: Mapping[str, s
         return hints_from({**_beside(named), **settings}, "arch in the file", "torchvision")
     found = hints_from({**_beside(named), **settings}, source)
     return Hints() if is_empty(found) else found
+
+
+def _of_network(named: Mapping[str, object]) -> Hints:
+    """What timm keeps on a network itself: its settings, and the number of classes it has now."""
+    for value in (named, *map(attributes, named.values())):
+        if value and "_modules" in value:
+            inner = (attributes(value["_modules"]) or {}).get("module")
+            network = attributes(inner) or value if "pretrained_cfg" not in value else value
+            settings = attributes(network.get("pretrained_cfg"))
+            if settings and "architecture" in settings:
+                claims = {**settings, "num_classes": network.get("num_classes")}
+                return hints_from(claims, "pretrained_cfg of the network", "timm")
+    return Hints()
 
 
 def _flat(settings: Mapping[str, object]) -> dict[str, object]:
