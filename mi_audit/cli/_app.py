@@ -9,6 +9,7 @@ from mi_audit.cli._edge import product
 from mi_audit.cli.demo import demo
 from mi_audit.cli.evaluate import evaluate
 from mi_audit.cli.extract import extract
+from mi_audit.cli.inspect import inspect
 from mi_audit.cli.list import list_
 from mi_audit.cli.report import report
 from mi_audit.cli.train_attack import train_attack
@@ -40,5 +41,6 @@ app.command("extract")(extract)
 app.command("train-attack")(train_attack)
 app.command("evaluate")(evaluate)
 app.command("report")(report)
+app.command("inspect")(inspect)
 app.command("list")(list_)
 app.command("demo")(demo)

@@ -267,10 +267,14 @@ def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
 
 def test_a_folder_names_the_file_inside(tmp_path: Path) -> None:
     save_file(WEIGHTS, tmp_path / "model.safetensors")
-    (tmp_path / "config.json").touch()
     error = refusal_of(tmp_path)
     assert "is a folder" in str(error)
     assert str(error.tip).endswith(f"--model {tmp_path / 'model.safetensors'}")
+
+
+def test_a_folder_of_weights_in_parts(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors.index.json").touch()
+    assert "in several parts" in str(refusal_of(tmp_path))
 
 
 def test_a_distributed_checkpoint_is_converted_by_its_owner(tmp_path: Path) -> None:

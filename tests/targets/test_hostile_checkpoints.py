@@ -15,7 +15,7 @@ from tests.targets.hostile_files import COMMAND, FORMS, HOSTILE, Runs, text, wri
 # Opens the files that it is given after the harmless ones before them have imported what opening needs. From then on
 # a hook fails on imports, processes, sockets and files that are written; the two columns are how much memory was taken.
 WATCHED = r"""
-import encodings.cp437  # zipfile reads names by it
+import encodings.cp437, encodings.raw_unicode_escape  # names in zip files, texts in pickles of protocol 0
 import json, os, resource, sys
 from pathlib import Path
 from mi_audit.errors import CheckpointError
@@ -119,7 +119,8 @@ def test_real_pickles_recompiled_to_every_protocol(protocol: int, tmp_path: Path
             )  # fmt: skip
     said, _ = opened_under_watch(tmp_path, files)
     assert all(events == [] for _, events in said.values())
-    assert all("runs code" in str(outcome) or "protocol" in str(outcome) for outcome, _ in said.values()), said
+    refusals = ("runs code", "protocol", "is not a PyTorch")
+    assert all(any(part in str(outcome) for part in refusals) for outcome, _ in said.values()), said
 
 
 def test_the_watch_notices_what_a_careless_loader_would_run(tmp_path: Path) -> None:

@@ -9,12 +9,16 @@ from typing import Literal
 import torch
 
 from mi_audit.targets._checkpoint.choosing import Wanted, choose
+from mi_audit.targets._checkpoint.claims import hints_in
+from mi_audit.targets._checkpoint.folders import file_in
 from mi_audit.targets._checkpoint.groups import split
 from mi_audit.targets._checkpoint.hints import Hints
 from mi_audit.targets._checkpoint.kinds import Saver, is_lightning, saver_of
+from mi_audit.targets._checkpoint.merging import merged
 from mi_audit.targets._checkpoint.prefixes import without_prefixes
 from mi_audit.targets._checkpoint.reading import Contents, read
 from mi_audit.targets._checkpoint.refusals import OTHER_WAYS, QUANTISED_WAYS, listing, plain, refusal
+from mi_audit.targets._checkpoint.sidecars import beside
 from mi_audit.targets._checkpoint.stand_ins import StandIn, attributes
 from mi_audit.targets._checkpoint.tensors import usable
 from mi_audit.targets._checkpoint.unwrapping import WRAPPERS, WeightSet, unusable_weights, weight_sets
@@ -86,20 +90,23 @@ def open_state_dict(path: Path, weights: Wanted = "auto") -> OpenedCheckpoint:
     """The weights in a checkpoint: of torch (zip or legacy) or safetensors, in any of the forms that are common.
 
     Args:
-        path: of the file.
+        path: of the file, or of a folder with ``config.json`` and weights.
         weights: which ones, where the file holds two sets; ``"auto"`` takes the plain ones.
 
     Raises:
         CheckpointError: the file cannot be opened safely, holds no weights, or holds weights that are not numbers.
         UsageError: the wanted weights are not in it.
     """
+    path = file_in(path)
     contents = read(path)
+    named = attributes(contents.content) or {}
     sets = _sets_in(path, contents)
     chosen, choice_notes = choose(path, sets, weights)
     _refuse_packed(path, chosen)
     tensors, cast_notes = usable(path, chosen.tensors)
     saved_names, prefixes = without_prefixes(list(tensors), chosen.attribute)
-    saver = saver_of(attributes(contents.content) or {}, contents.file_format, chosen)
+    saver = saver_of(named, contents.file_format, chosen)
+    described, sidecar_notes = beside(path)
     return OpenedCheckpoint(
         state_dict={name: tensors[saved] for name, saved in saved_names.items()},
         saved_names=saved_names,
@@ -107,7 +114,8 @@ def open_state_dict(path: Path, weights: Wanted = "auto") -> OpenedCheckpoint:
         prefixes=prefixes,
         other_keys=chosen.other_keys,
         file_digest=_digest_of_file(path),
-        notes=(*choice_notes, *_notes_on_rest(chosen), *cast_notes),
+        notes=(*choice_notes, *_notes_on_rest(chosen), *cast_notes, *sidecar_notes),
+        hints=merged((*described, hints_in(named, saver, contents.metadata))),
         kind=saver.value,
         file_format=contents.file_format,
         weights="ema" if chosen.is_averaged else "raw",

@@ -77,8 +77,17 @@ def unusable_weights(loaded: object) -> str | None:
 
 def _of_module(module: object) -> tuple[WeightSet, ...]:
     state = state_of(module)
-    class_name = module.name if isinstance(module, StandIn) else None
+    class_name = _class_of(module)
     return tuple(replace(one, class_name=class_name) for one in _bare(state)) if state else ()
+
+
+def _class_of(module: object) -> str | None:
+    """The class of a network, or of the one inside DataParallel and the like."""
+    children = attributes((attributes(module) or {}).get("_modules")) or {}
+    inner = children.get("module")
+    if isinstance(module, StandIn) and isinstance(inner, StandIn) and module.name.endswith("DataParallel"):
+        return inner.name
+    return module.name if isinstance(module, StandIn) else None
 
 
 def _under(wrapper: str, inner: WeightSet, siblings: tuple[str, ...]) -> WeightSet:
