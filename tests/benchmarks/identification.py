@@ -3,8 +3,8 @@
     python -m tests.benchmarks.identification [--n 70] [--seed 0]
 
 For each model: built with random weights, saved as a bare state dict, opened, named; no data is involved. Candidates
-with equal answers are one (they are merged by comparing outputs). "Right" means that the model is among the candidates or
-answers as one of them does.
+with equal answers are one (they are merged by comparing outputs). "Right" means that the model is among the
+candidates or answers as one of them does.
 """
 
 import argparse

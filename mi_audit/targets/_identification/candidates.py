@@ -93,7 +93,10 @@ def _built_in(tensors: Tensors, size: tuple[int, int] | None) -> Iterator[Candid
 
 
 def _from_index(hits: tuple[Hit, ...], tensors: Tensors, index: Index, rank: int) -> Iterator[Candidate]:
-    """The classifiers of the index with these names and shapes; laid out once more where the index is of other versions."""
+    """The classifiers of the index with these names and shapes.
+
+    Each is laid out once more where the index is of other versions than the libraries.
+    """
     is_exact = index.versions == installed_versions()
     for hit in hits:
         if not hit.is_whole:
@@ -136,7 +139,7 @@ def _takes_image_size(name: str) -> bool:
 def _fit_or_none(blueprint: Blueprint, tensors: Tensors) -> Fit | None:
     try:
         return fit(blueprint, tensors, None)
-    except Exception:  # noqa: BLE001 - a network of the library that refuses the size, in its own words
+    except Exception:
         return None
 
 

@@ -55,7 +55,7 @@ def undecided(path: Path, decision: Decision, trials: Sequence[Trial]) -> Checkp
     shown = ranking(trials)
     if not decision.standing:
         message = f"{path}: none of the candidates classifies the data better than chance ({shown})"
-        tip = "check that --data is what it was trained on, with the same order of classes; or give --arch and --mean/--std"
+        tip = "check that --data is what it was trained on, classes in the same order; or give --arch and --mean/--std"
         return CheckpointError(message, tip=tip)
     first, *others = (trial.hypothesis for trial in decision.standing)
     flags = [f"--arch {first.candidate.name}"]

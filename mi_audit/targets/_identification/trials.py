@@ -1,4 +1,4 @@
-"""Trying a hypothesis on some labelled samples of the data: is it right, how sure, and do its statistics fit?"""
+"""Trying a hypothesis on some labelled samples of the data: is it right, how sure is it, do its statistics fit."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
