@@ -28,10 +28,10 @@ def list_(
 def _rows(topic: str) -> list[tuple[str, str]]:
     """Name and meaning of every entry, none of them imported."""
     if topic == "models":
-        from mi_audit.targets._catalogue import ARCHITECTURES
+        from mi_audit.targets._catalogue import listed
 
         sources = [("timm:NAME", "any timm classifier"), ("torchvision:NAME", "any torchvision classifier")]
-        return [(entry.name, entry.summary) for entry in ARCHITECTURES] + sources
+        return [(entry.name, entry.summary) for entry in listed()] + sources
     if topic == "features":
         return [("outputs", "logits of every sample; always kept, all about confidences is derived from them")]
     if topic == "metrics":

@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from mi_audit.errors import UsageError
 from mi_audit.plugins import did_you_mean
-from mi_audit.targets._catalogue import ARCHITECTURES, LENET, Architecture, Constants
+from mi_audit.targets._catalogue import Architecture, Constants, listed, named
 
 Shape = tuple[int, int, int]
 
@@ -73,9 +73,9 @@ def built_in(architecture: Architecture) -> Blueprint:
         network: nn.Module = module.build(n_classes, shape, **dict(architecture.options))
         return network
 
-    is_lenet = architecture.family == LENET
-    own_size = (28, 28) if is_lenet else (32, 32)
-    return Blueprint(architecture.name, architecture.family, construct, own_size, depends_on_size=is_lenet)
+    return Blueprint(
+        architecture.name, architecture.family, construct, architecture.own_size, architecture.depends_on_size
+    )
 
 
 class WithoutInitialisation(TorchFunctionMode):
@@ -104,7 +104,7 @@ def build(blueprint: Blueprint, n_classes: int, shape: Shape, seed: int) -> nn.M
             raise UsageError(f"{blueprint.name}: {error}") from error
 
 
-def torchvision_blueprint(name: str, **options: object) -> Blueprint:
+def torchvision_blueprint(name: str, **options: Any) -> Blueprint:
     """A network of torchvision, always for three channels; `options` go to its builder."""
     import torchvision
 
@@ -121,14 +121,15 @@ def torchvision_blueprint(name: str, **options: object) -> Blueprint:
     return Blueprint(f"torchvision:{name}", "torchvision", construct, (crop, crop), own_constants=constants)
 
 
-def timm_blueprint(name: str, **options: object) -> Blueprint:
+def timm_blueprint(name: str, **options: Any) -> Blueprint:
     """A network of timm; `options` go to its builder."""
     import timm
 
     settings = timm.models.get_pretrained_cfg(name)
     height, width = settings.input_size[1:] if settings is not None else (224, 224)
-    known = settings is not None and len(settings.mean) == len(settings.std) == settings.input_size[0]
-    constants = Constants(tuple(settings.mean), tuple(settings.std), f"timm's settings of {name}") if known else None
+    constants = None
+    if settings is not None and settings.num_classes:
+        constants = Constants(tuple(settings.mean), tuple(settings.std), f"timm's settings of {name}")
 
     def construct(n_classes: int, shape: Shape) -> nn.Module:
         network: nn.Module = timm.create_model(name, num_classes=n_classes, in_chans=shape[2], **options)
@@ -138,7 +139,8 @@ def timm_blueprint(name: str, **options: object) -> Blueprint:
 
 
 def _find_built_in(name: str) -> list[Blueprint]:
-    return [built_in(architecture) for architecture in ARCHITECTURES if architecture.name == name]
+    architecture = named(name)
+    return [] if architecture is None else [built_in(architecture)]
 
 
 def _find_timm(name: str) -> list[Blueprint]:
@@ -154,7 +156,7 @@ def _find_torchvision(name: str) -> list[Blueprint]:
 
 
 def _built_in_names() -> list[str]:
-    return [architecture.name for architecture in ARCHITECTURES]
+    return [architecture.name for architecture in listed()]
 
 
 def _timm_names() -> list[str]:

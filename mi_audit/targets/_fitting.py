@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from mi_audit.targets._build import Blueprint, Shape, WithoutInitialisation, build, built_in
-from mi_audit.targets._catalogue import ARCHITECTURES
+from mi_audit.targets._catalogue import ARCHITECTURES, recognised
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -80,7 +80,9 @@ def fit(blueprint: Blueprint, tensors: Tensors, size: tuple[int, int] | None) ->
 
 def nearest_built_in(tensors: Tensors, size: tuple[int, int] | None) -> Fit:
     """The built-in network on which most of the tensors fit."""
-    fits = [fit(built_in(architecture), tensors, size) for architecture in ARCHITECTURES]
+    # To lay out every network takes too long: what the names say, or else the small ones.
+    found = recognised({name: tuple(tensor.shape) for name, tensor in tensors.items()})
+    fits = [fit(built_in(architecture), tensors, size) for architecture in found or ARCHITECTURES[:5]]
     return max(fits, key=lambda one: one.share)
 
 

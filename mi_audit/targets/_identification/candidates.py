@@ -1,12 +1,12 @@
 """Which networks the tensors of a checkpoint may belong to, from names and shapes alone."""
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from mi_audit.targets._build import Blueprint, built_in, find, timm_blueprint
-from mi_audit.targets._catalogue import ARCHITECTURES, Constants
+from mi_audit.targets._catalogue import Constants, recognised
 from mi_audit.targets._checkpoint.opening import OpenedCheckpoint
 from mi_audit.targets._fitting import Fit, Tensors, fit
 from mi_audit.targets._identification.index import Hit, Index, current, installed_versions
@@ -87,7 +87,8 @@ def _by_names(checkpoint: OpenedCheckpoint) -> Iterator[Tensors]:
 
 def _built_in(tensors: Tensors, size: tuple[int, int] | None) -> Iterator[Candidate]:
     """The built-in networks, as the public repositories with such names make one likelier than another."""
-    fits = (fit(built_in(architecture), tensors, size) for architecture in ARCHITECTURES)
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    fits = (fit(built_in(architecture), tensors, size) for architecture in recognised(shapes))
     for rank, found in enumerate(one for one in fits if one.is_whole):
         yield Candidate(found, tensors, "a built-in network with these names and shapes", rank)
 
@@ -132,7 +133,9 @@ def _takes_image_size(name: str) -> bool:
     import timm
 
     module = inspect.getmodule(timm.models.model_entrypoint(name))
-    classes = [cls for _, cls in inspect.getmembers(module, inspect.isclass) if cls.__module__ == module.__name__]
+    classes = [
+        cls for _, cls in inspect.getmembers(module, inspect.isclass) if module and cls.__module__ == module.__name__
+    ]
     return any(_IMAGE_SIZE in inspect.signature(cls).parameters for cls in classes)
 
 
@@ -178,8 +181,3 @@ def _are_twins(one: Candidate, other: Candidate) -> bool:
 
 def _merged(kept: Candidate, twin: Candidate) -> Candidate:
     return replace(kept, alike=(*kept.alike, twin.name), constants=(*kept.constants, *twin.constants))
-
-
-def summary_of_sizes(candidates: tuple[Candidate, ...]) -> Mapping[str, tuple[int, int]]:
-    """The size in pixels that each candidate was laid out for, by its name."""
-    return {candidate.name: candidate.found.size for candidate in candidates}

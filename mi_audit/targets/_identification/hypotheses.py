@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mi_audit.target_model import Preprocessing
 from mi_audit.targets._assembling import preprocessings
-from mi_audit.targets._catalogue import Constants, constants_candidates
+from mi_audit.targets._catalogue import Constants, constants_candidates, known_constants
 from mi_audit.targets._checkpoint.hints import Hints
 from mi_audit.targets._identification.candidates import Candidate
 from mi_audit.targets._preprocessing import constants_of
@@ -48,15 +48,18 @@ def normalisations(
     """
     found = candidate.found
     n_classes = max(2, found.n_classes)
-    first = constants_of(request, found.blueprint.family, n_classes, found.n_channels, _of_hints(hints))
+    family = found.blueprint.family
+    claimed = _of_hints(hints)
+    first = constants_of(request, family, n_classes, found.n_channels, claimed)
     if request.mean is not None or request.std is not None:
         return (first,)
-    known = constants_candidates(found.blueprint.family, request.data_name, n_classes, found.n_channels)
-    all_known = [*known, *(one for one in candidate.constants if len(one.mean) == found.n_channels)]
-    claimed = _of_hints(hints)
-    if claimed is not None and len(claimed.mean) == found.n_channels:
-        all_known.insert(0, claimed)
-    return tuple((one, ()) for one in _distinct(all_known)) or (first,)
+    own = [one for one in candidate.constants if len(one.mean) == found.n_channels]
+    known = known_constants(family, request.data_name, n_classes, found.n_channels)
+    likely = [one for one in (claimed, known, *own) if one is not None and len(one.mean) == found.n_channels]
+    candidates = constants_candidates(family, request.data_name, n_classes, found.n_channels)
+    nothing = [] if likely else [first[0]]
+    notes = () if likely else first[1]
+    return tuple((one, notes if one is first[0] else ()) for one in _distinct([*nothing, *likely, *candidates]))
 
 
 def hypotheses(candidate: Candidate, hints: Hints, request: TargetRequest) -> tuple[Hypothesis, ...]:

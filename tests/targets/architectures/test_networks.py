@@ -1,5 +1,7 @@
 """The built-in networks: sizes from the papers and repositories, shapes, shortcuts, names."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +10,33 @@ from mi_audit.errors import UsageError
 from mi_audit.targets._build import build, built_in, find
 from mi_audit.targets._catalogue import ARCHITECTURES
 from mi_audit.targets.architectures.cifar_resnet import ZeroPadding
-from mi_audit.targets.architectures.lenet import LeNet
+from mi_audit.targets.architectures.lenet import VARIANTS, LeNet
+
+SIZELESS = [
+    *(f"cifar_resnet{depth}{end}" for depth in (20, 32, 44, 56, 110) for end in ("", "_a")),
+    *(architecture.name for architecture in ARCHITECTURES if architecture.depends_on_size),
+    "cifar_wrn16_4",
+    "cifar_preresnet20",
+    "cifar_densenet40_12",
+    "kuangliu_resnext29_32x4d",
+    "kuangliu_mobilenetv2",
+    "weiaicunzai_shufflenetv2_x0_5",
+    "cifar_stem_mobilenetv2_x0_5",
+    "cifar_stem_shufflenetv2_x0_5_pool",
+]
 
 
 def network(name: str, n_classes: int = 10, shape: tuple[int, int, int] = (32, 32, 3)) -> torch.nn.Module:
     return build(find(name)[0], n_classes, shape, seed=0).eval()
+
+
+@cache
+def outline(name: str, n_classes: int = 10) -> torch.nn.Module:
+    """The network without memory for its weights."""
+    blueprint = find(name)[0]
+    grey = blueprint.own_size == (28, 28)
+    with torch.device("meta"):
+        return build(blueprint, n_classes, (*blueprint.own_size, 1 if grey else 3), seed=0).eval()
 
 
 def n_parameters(module: torch.nn.Module) -> int:
@@ -29,10 +53,27 @@ def n_parameters(module: torch.nn.Module) -> int:
         ("cifar_resnet56_a", 0.853),
         ("cifar_resnet110_a", 1.728),
         ("cifar_resnet110", 1.731),
+        # The README of bearpaw/pytorch-classification.
+        ("cifar_alexnet", 2.472),
+        ("cifar_vgg19_bn", 20.041),
+        ("cifar_resnet164_bottleneck", 1.704),
+        ("cifar_preresnet164_bottleneck", 1.703),
+        ("cifar_wrn28_10", 36.479),
+        ("cifar_resnext29_8x64d", 34.427),
+        ("cifar_resnext29_16x64d", 68.155),
+        ("cifar_densenet100_12", 0.769),
+        ("cifar_densenet190_40", 25.624),
+        # Counted in the other repositories.
+        ("cifar_vgg16_bn", 14.728),
+        ("cifar_vgg16_bn_512", 15.254),
+        ("cifar_vgg16_bn_4096", 33.647),
+        ("kuangliu_resnet18", 11.174),
+        ("kuangliu_preactresnet18", 11.171),
+        ("cifar_stem_mobilenetv2_x1_0", 2.237),
     ],
 )
 def test_published_numbers_of_parameters(name: str, millions: float) -> None:
-    assert round(n_parameters(network(name)) / 1e6, 3) == millions
+    assert round(n_parameters(outline(name)) / 1e6, 3) == millions
 
 
 @pytest.mark.parametrize("depth", [20, 32, 44, 56, 110])
@@ -41,9 +82,11 @@ def test_projections_add_two_small_convolutions_with_their_normalisation(depth: 
     assert n_parameters(network(f"cifar_resnet{depth}")) == n_parameters(network(f"cifar_resnet{depth}_a")) + added
 
 
-@pytest.mark.parametrize("architecture", [one for one in ARCHITECTURES if "M parameters" in one.summary], ids=str)
+@pytest.mark.parametrize(
+    "architecture", [one for one in ARCHITECTURES if "M parameters" in one.summary], ids=lambda one: one.name
+)
 def test_the_summary_says_the_number_of_parameters(architecture: object) -> None:
-    millions = n_parameters(network(architecture.name)) / 1e6
+    millions = n_parameters(outline(architecture.name)) / 1e6
     assert f" {millions:.2f} M parameters" in architecture.summary
 
 
@@ -75,7 +118,7 @@ def test_the_zero_padding_shortcut_against_loops() -> None:
     np.testing.assert_array_equal(ZeroPadding(16)(torch.from_numpy(hidden)).numpy(), expected)
 
 
-@pytest.mark.parametrize("name", [architecture.name for architecture in ARCHITECTURES])
+@pytest.mark.parametrize("name", SIZELESS)
 @pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3), (13, 24, 2)], ids=str)
 def test_logits_for_images_of_any_size(name: str, shape: tuple[int, int, int]) -> None:
     height, width, channels = shape
@@ -90,15 +133,35 @@ def test_logits_for_images_of_any_size(name: str, shape: tuple[int, int, int]) -
     assert not torch.equal(logits[0], logits[1])
 
 
+@pytest.mark.parametrize("name", [architecture.name for architecture in ARCHITECTURES])
+def test_every_network_gives_a_logit_for_every_class(name: str) -> None:
+    blueprint = find(name)[0]
+    images = torch.zeros(2, 1 if blueprint.own_size == (28, 28) else 3, *blueprint.own_size, device="meta")
+    assert outline(name, 7)(images).shape == (2, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("cifar_alexnet", "at least 29 x 29 pixels, got 28 x 32"), ("cifar_vgg11", "at least 32 x 32 pixels")],
+)
+def test_images_of_which_nothing_would_be_left(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        network(name, 10, (28, 32, 3))
+
+
 def test_the_lenet_of_the_paper_has_the_sizes_of_the_paper() -> None:
-    shapes = [tuple(parameter.shape) for parameter in LeNet(10, (28, 28, 1)).parameters() if parameter.ndim > 1]
+    shapes = [
+        tuple(parameter.shape)
+        for parameter in LeNet(10, (28, 28, 1), VARIANTS["paper"]).parameters()
+        if parameter.ndim > 1
+    ]
     # 28 - 2 = 26, halved 13; 13 - 2 = 11, halved 5.
     assert shapes == [(6, 1, 3, 3), (16, 6, 3, 3), (120, 16 * 5 * 5), (84, 120), (10, 84)]
 
 
 def test_the_lenet_pools_by_averages() -> None:
     """With kernels that pass one pixel on, the pooled image is the mean of 2 x 2 blocks, computed by hand."""
-    module = LeNet(1, (12, 12, 1))
+    module = LeNet(1, (12, 12, 1), VARIANTS["paper"])
     kernel = torch.zeros(3, 3)
     kernel[1, 1] = 1
     with torch.no_grad():
