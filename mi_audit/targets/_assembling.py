@@ -63,14 +63,14 @@ def assembled(
         CheckpointError: it takes images of another number of channels, or answers none of the choices.
     """
     module.eval()
-    _check_channels(source, len(choices[0].mean), request)
+    check_channels(source, len(choices[0].mean), request)
     digest = digest_of_weights(module)
     reasons = []
     for preprocessing in choices:
         size = preprocessing.size
         resized = () if size is None else (f"images are brought to {size[0]} x {size[1]} pixels for this network",)
         target = TargetModel(module, preprocessing, n_classes, name, source, digest, (*notes, *resized))
-        reason = _why_no_answer(target, request)
+        reason = why_no_answer(target, request)
         if reason is None:
             return target
         reasons.append(reason)
@@ -100,7 +100,12 @@ def refuse_arch(source: str, request: TargetRequest) -> None:
         raise UsageError(f"{source} names its network already, got --arch {request.arch}", tip="leave --arch away")
 
 
-def _check_channels(source: str, n_channels: int, request: TargetRequest) -> None:
+def check_channels(source: str, n_channels: int, request: TargetRequest) -> None:
+    """Refuse a network for images of other channels than the data has; grey images are shown to colour networks.
+
+    Raises:
+        CheckpointError: the channels do not fit; both numbers are named.
+    """
     shown = n_channels if request.shape is None else request.shape[2]
     if shown not in (1, n_channels):
         raise CheckpointError(
@@ -109,7 +114,7 @@ def _check_channels(source: str, n_channels: int, request: TargetRequest) -> Non
         )
 
 
-def _why_no_answer(target: TargetModel, request: TargetRequest) -> str | None:
+def why_no_answer(target: TargetModel, request: TargetRequest) -> str | None:
     """Why the target does not answer one black image of the data with one logit per class; ``None`` where it does."""
     preprocessing = target.preprocessing
     height, width, channels = request.shape or (*(preprocessing.size or (1, 1)), len(preprocessing.mean))

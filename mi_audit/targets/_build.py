@@ -3,15 +3,23 @@
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from mi_audit.errors import UsageError
 from mi_audit.plugins import did_you_mean
-from mi_audit.targets._catalogue import Architecture, listed, named
+from mi_audit.targets._catalogue import Architecture, Constants, listed, named
 
 Shape = tuple[int, int, int]
+
+# What initialisation does to a parameter in place.
+_FILLING = frozenset(
+    getattr(torch.Tensor, name)
+    for name in ("normal_", "uniform_", "erfinv_", "mul_", "add_", "clamp_", "fill_", "zero_", "copy_")
+)
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,7 @@ class Blueprint:
         construct: the network for a number of classes and images of (height, width, channels).
         own_size: (height, width) it was designed for.
         depends_on_size: whether its weights have other shapes for images of another size.
+        own_constants: normalisation that its library's weights were trained with.
     """
 
     name: str
@@ -31,6 +40,7 @@ class Blueprint:
     construct: Callable[[int, Shape], nn.Module]
     own_size: tuple[int, int]
     depends_on_size: bool = False
+    own_constants: Constants | None = None
 
 
 def find(name: str) -> tuple[Blueprint, ...]:
@@ -68,6 +78,18 @@ def built_in(architecture: Architecture) -> Blueprint:
     )
 
 
+class WithoutInitialisation(TorchFunctionMode):
+    """Inside it parameters stay as memory is found; for networks all of whose parameters are replaced."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Any function as it is, except for those that fill a parameter."""
+        if func in _FILLING and args and isinstance(args[0], nn.Parameter):
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
 def build(blueprint: Blueprint, n_classes: int, shape: Shape, seed: int) -> nn.Module:
     """The network with random weights; the same seed gives the same weights, and no global generator is touched.
 
@@ -82,7 +104,7 @@ def build(blueprint: Blueprint, n_classes: int, shape: Shape, seed: int) -> nn.M
             raise UsageError(f"{blueprint.name}: {error}") from error
 
 
-def torchvision_blueprint(name: str, **options: object) -> Blueprint:
+def torchvision_blueprint(name: str, **options: Any) -> Blueprint:
     """A network of torchvision, always for three channels; `options` go to its builder."""
     import torchvision
 
@@ -93,8 +115,27 @@ def torchvision_blueprint(name: str, **options: object) -> Blueprint:
         network: nn.Module = torchvision.models.get_model(name, weights=None, num_classes=n_classes, **settings)
         return network
 
-    crop = torchvision.models.get_model_weights(name).DEFAULT.transforms().crop_size[0]
-    return Blueprint(f"torchvision:{name}", "torchvision", construct, (crop, crop))
+    transforms = torchvision.models.get_model_weights(name).DEFAULT.transforms()
+    crop = transforms.crop_size[0]
+    constants = Constants(tuple(transforms.mean), tuple(transforms.std), f"torchvision's transforms of {name}")
+    return Blueprint(f"torchvision:{name}", "torchvision", construct, (crop, crop), own_constants=constants)
+
+
+def timm_blueprint(name: str, **options: Any) -> Blueprint:
+    """A network of timm; `options` go to its builder."""
+    import timm
+
+    settings = timm.models.get_pretrained_cfg(name)
+    height, width = settings.input_size[1:] if settings is not None else (224, 224)
+    constants = None
+    if settings is not None and settings.num_classes:
+        constants = Constants(tuple(settings.mean), tuple(settings.std), f"timm's settings of {name}")
+
+    def construct(n_classes: int, shape: Shape) -> nn.Module:
+        network: nn.Module = timm.create_model(name, num_classes=n_classes, in_chans=shape[2], **options)
+        return network
+
+    return Blueprint(f"timm:{name}", "timm", construct, (height, width), own_constants=constants)
 
 
 def _find_built_in(name: str) -> list[Blueprint]:
@@ -106,16 +147,7 @@ def _find_timm(name: str) -> list[Blueprint]:
     import timm
 
     architecture = name.partition(".")[0]
-    if not timm.is_model(architecture):
-        return []
-    settings = timm.models.get_pretrained_cfg(architecture)
-    height, width = settings.input_size[1:] if settings is not None else (224, 224)
-
-    def construct(n_classes: int, shape: Shape) -> nn.Module:
-        network: nn.Module = timm.create_model(architecture, num_classes=n_classes, in_chans=shape[2])
-        return network
-
-    return [Blueprint(f"timm:{architecture}", "timm", construct, (height, width))]
+    return [timm_blueprint(architecture)] if timm.is_model(architecture) else []
 
 
 def _find_torchvision(name: str) -> list[Blueprint]:

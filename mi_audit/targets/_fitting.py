@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mi_audit.targets._build import Blueprint, Shape, build, built_in
+from mi_audit.targets._build import Blueprint, Shape, WithoutInitialisation, build, built_in
 from mi_audit.targets._catalogue import ARCHITECTURES, recognised
 
 Tensors = Mapping[str, torch.Tensor]
@@ -94,7 +94,8 @@ def loaded(found: Fit, tensors: Tensors, seed: int) -> nn.Module:
     """
     if not found.is_whole:
         raise ValueError(f"expected weights that fit {found.blueprint.name} whole")
-    module = build(found.blueprint, found.n_classes, (*found.size, found.n_channels), seed)
+    with WithoutInitialisation():
+        module = build(found.blueprint, found.n_classes, (*found.size, found.n_channels), seed)
     # The network's own state dict carries the versions of its modules, which some of torchvision's ask for. Every
     # tensor of it is replaced, except for the counters that old files lack.
     weights = module.state_dict()

@@ -126,16 +126,18 @@ def refused(spec: str, asked: TargetRequest, error: type[Exception] = Checkpoint
     return str(caught.value), str(caught.value.tip)
 
 
-def test_without_arch_the_tip_names_the_network_that_fits(tmp_path: Path) -> None:
+def test_without_arch_the_network_that_fits_is_found_and_named(tmp_path: Path) -> None:
     spec = saved(tmp_path / "net.pt", "cifar_resnet32_a", 100)
-    message, tip = refused(spec, request(None, 100), UsageError)
-    assert "needs --arch" in message
-    assert tip == "--arch cifar_resnet32_a fits all its 188 tensors"
+    target = File().open(spec, request(None, 100))
+    assert target.name == "cifar_resnet32_a"
+    assert target.notes[0].startswith("the network is cifar_resnet32_a: a built-in network")
 
 
 def test_without_arch_a_foreign_network_gets_a_general_tip(tmp_path: Path) -> None:
-    spec = saved(tmp_path / "net.pt", "torchvision:squeezenet1_1")
-    assert "for example --arch timm:resnet18" in refused(spec, request(None), UsageError)[1]
+    torch.save({"own.weight": torch.ones(4, 3), "own.bias": torch.ones(4)}, tmp_path / "net.pt")
+    message, tip = refused(str(tmp_path / "net.pt"), request(None), UsageError)
+    assert "needs --arch: no known network has its 2 tensors" in message
+    assert "--model python:FILE.py:function" in tip
 
 
 def test_a_misfit_lists_three_of_each_kind_and_the_nearest(tmp_path: Path) -> None:

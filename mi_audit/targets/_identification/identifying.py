@@ -1,0 +1,215 @@
+"""From the tensors of a checkpoint to a target model: which network, which normalisation, and a word on both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from mi_audit.errors import CheckpointError
+from mi_audit.target_model import TargetModel
+from mi_audit.targets._assembling import assembled, check_channels, check_class_count, why_no_answer
+from mi_audit.targets._build import Blueprint
+from mi_audit.targets._checkpoint.opening import OpenedCheckpoint
+from mi_audit.targets._fitting import loaded
+from mi_audit.targets._identification import refusing
+from mi_audit.targets._identification.candidates import Candidate, search
+from mi_audit.targets._identification.claims import named_by_file, named_by_user
+from mi_audit.targets._identification.deciding import decided
+from mi_audit.targets._identification.hypotheses import Hypothesis, hypotheses
+from mi_audit.targets._identification.telling import notes_on
+from mi_audit.targets._identification.trials import Trial, try_out
+from mi_audit.targets.interface import TargetRequest
+
+# Samples on which the sizes that a network may see its images at are told apart, before normalisations are.
+_FIRST_LOOK = 128
+
+
+@dataclass(frozen=True)
+class Field:
+    """The networks in question.
+
+    Attributes:
+        candidates: the likeliest first.
+        is_given: whether the user named the network.
+        notes: on how they were found.
+    """
+
+    candidates: tuple[Candidate, ...]
+    is_given: bool
+    notes: tuple[str, ...] = ()
+
+
+def identified(
+    path: Path, checkpoint: OpenedCheckpoint, blueprints: Sequence[Blueprint], request: TargetRequest
+) -> TargetModel:
+    """The target model of a checkpoint.
+
+    Args:
+        path: of the checkpoint, for messages.
+        checkpoint: opened.
+        blueprints: of the network that the user named; empty to find it.
+        request: what is asked and what the data is like; its probe is what candidates are tried on.
+
+    Raises:
+        CheckpointError: no network fits, or the one that does tells other classes apart, does not take the images, or
+            answers them no better than chance.
+        UsageError: several networks or normalisations remain; the tip names the flags.
+    """
+    field = candidates_for(path, checkpoint, blueprints, request)
+    _check(path, field, request)
+    questions = {candidate.name: hypotheses(candidate, checkpoint.hints, request) for candidate in field.candidates}
+    in_order = [one for candidate in field.candidates for one in questions[candidate.name]]
+    if request.probe is None or (field.is_given and len(in_order) == 1):
+        return _untried(path, field, in_order, checkpoint, request)
+    return _tried(path, field, questions, checkpoint, request)
+
+
+def candidates_for(
+    path: Path, checkpoint: OpenedCheckpoint, blueprints: Sequence[Blueprint], request: TargetRequest
+) -> Field:
+    """The networks in question: the one the user names, the one the file names, or all that fit.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    size = request.shape[:2] if request.shape is not None else None
+    if blueprints:
+        found, tensors = named_by_user(blueprints, checkpoint, size)
+        if not found.is_whole:
+            raise refusing.misfit(path, found, tensors, request)
+        own = found.blueprint.own_constants
+        constants = (own,) if own is not None else ()
+        return Field((Candidate(found, tensors, "named by --arch", constants=constants),), is_given=True)
+    named, notes = named_by_file(checkpoint, size)
+    if named is not None:
+        return Field((named,), is_given=False)
+    searched = search(checkpoint, size)
+    if not searched.candidates:
+        raise refusing.unknown(path, checkpoint, searched, size)
+    return Field(searched.candidates, is_given=False, notes=(*notes, *searched.notes))
+
+
+def _check(path: Path, field: Field, request: TargetRequest) -> None:
+    """Refuse what the numbers of classes, the channels and the size rule out for every candidate alike."""
+    found = field.candidates[0].found
+    # A single logit tells two classes apart.
+    check_class_count(str(path), max(2, found.n_classes), request)
+    check_channels(str(path), found.n_channels, request)
+    refusing.check_size(path, found, request)
+
+
+def _untried(
+    path: Path, field: Field, in_order: Sequence[Hypothesis], checkpoint: OpenedCheckpoint, request: TargetRequest
+) -> TargetModel:
+    """The likeliest network with its likeliest normalisation, where there is nothing to try it on."""
+    first = in_order[0]
+    equals = [one for one in field.candidates if one.rank == first.candidate.rank]
+    if len(equals) > 1:
+        raise refusing.several_networks(path, equals)
+    same = [one for one in in_order if one.candidate is first.candidate and _constants(one) == _constants(first)]
+    module = loaded(first.candidate.found, first.candidate.tensors, request.seed)
+    notes = (*field.notes, *notes_on(first, field.candidates, is_given=field.is_given))
+    return _target(module, same, path, checkpoint, request, notes)
+
+
+def _tried(
+    path: Path,
+    field: Field,
+    questions: dict[str, tuple[Hypothesis, ...]],
+    checkpoint: OpenedCheckpoint,
+    request: TargetRequest,
+) -> TargetModel:
+    """The network and the normalisation that stand after every hypothesis was tried on samples of the data."""
+    modules: dict[str, nn.Module] = {}
+    trials: list[Trial] = []
+    reasons: list[str] = []
+    for candidate in field.candidates:
+        module = loaded(candidate.found, candidate.tensors, request.seed).eval()
+        tried = trials_of(module, questions[candidate.name], request, reasons)
+        if tried:
+            modules[candidate.name] = module
+            trials += tried
+    if not trials:
+        name = field.candidates[0].name
+        raise CheckpointError(f"{path}: {name} cannot be shown the images of the data: {reasons[0]}")
+    decision = decided(trials, request.n_classes)
+    chosen = decision.chosen
+    if chosen is None and field.is_given and not decision.standing:
+        # The user named the network: that it is at chance is for the audit to say.
+        chosen = trials[0]
+    if chosen is None:
+        raise refusing.undecided(path, decision, trials)
+    notes = (*field.notes, *notes_on(chosen.hypothesis, field.candidates, trials, decision, is_given=field.is_given))
+    module = modules[chosen.hypothesis.candidate.name]
+    return _target(module, [chosen.hypothesis], path, checkpoint, request, notes)
+
+
+def trials_of(
+    module: nn.Module, asked: Sequence[Hypothesis], request: TargetRequest, reasons: list[str]
+) -> list[Trial]:
+    """Every normalisation, at the sizes that a first look does not rule out, in the order of likelihood.
+
+    Args:
+        module: with the weights, in eval mode.
+        asked: the hypotheses on it.
+        request: with the probe and the shape of the images.
+        reasons: why the network does not answer at a size is added here.
+    """
+    by_size: dict[object, list[Hypothesis]] = {}
+    for one in asked:
+        by_size.setdefault((one.size, one.preprocessing.resize), []).append(one)
+    answered = {size: ones for size, ones in by_size.items() if _answers(module, ones[0], request, reasons)}
+    if len(answered) > 1:
+        looks = {size: _trial(module, ones[0], request, _FIRST_LOOK) for size, ones in answered.items()}
+        standing = _standing_sizes(looks, request.n_classes)
+        answered = {size: answered[size] for size in standing}
+    return [_trial(module, one, request) for ones in answered.values() for one in ones]
+
+
+def _standing_sizes(looks: dict[object, Trial], n_classes: int) -> list[object]:
+    """The sizes that are not ruled out; all of them where none is right."""
+    decision = decided(list(looks.values()), n_classes)
+    standing = {id(trial) for trial in decision.standing}
+    return [size for size, trial in looks.items() if id(trial) in standing] or list(looks)
+
+
+def _target_of(module: nn.Module, one: Hypothesis, digest: str = "") -> TargetModel:
+    n_classes = max(2, one.candidate.found.n_classes)
+    return TargetModel(module, one.preprocessing, n_classes, one.candidate.name, "", digest)
+
+
+def _answers(module: nn.Module, one: Hypothesis, request: TargetRequest, reasons: list[str]) -> bool:
+    reason = why_no_answer(_target_of(module, one), request)
+    if reason is not None:
+        reasons.append(reason)
+    return reason is None
+
+
+def _trial(module: nn.Module, one: Hypothesis, request: TargetRequest, n_most: int | None = None) -> Trial:
+    assert request.probe is not None
+    return try_out(one, _target_of(module, one), request.probe(one.preprocessing), n_most)
+
+
+def _target(
+    module: nn.Module,
+    choices: Sequence[Hypothesis],
+    path: Path,
+    checkpoint: OpenedCheckpoint,
+    request: TargetRequest,
+    notes: tuple[str, ...],
+) -> TargetModel:
+    first = choices[0]
+    return assembled(
+        module,
+        [one.preprocessing for one in choices],
+        request,
+        n_classes=max(2, first.candidate.found.n_classes),
+        name=first.candidate.name,
+        source=path.name,
+        notes=(*checkpoint.notes, *notes, *first.assumed),
+    )
+
+
+def _constants(one: Hypothesis) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return one.preprocessing.mean, one.preprocessing.std

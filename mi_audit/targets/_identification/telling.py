@@ -1,0 +1,82 @@
+"""What is said of a choice: which network and normalisation, why, what else would fit, and how right each is."""
+
+from collections.abc import Sequence
+
+from mi_audit.targets._identification.candidates import Candidate
+from mi_audit.targets._identification.deciding import Decision
+from mi_audit.targets._identification.hypotheses import Hypothesis
+from mi_audit.targets._identification.trials import Trial
+
+_MOST = 4
+
+
+def notes_on(
+    chosen: Hypothesis,
+    candidates: Sequence[Candidate],
+    trials: Sequence[Trial] = (),
+    decision: Decision | None = None,
+    *,
+    is_given: bool,
+) -> tuple[str, ...]:
+    """Short lines on the choice, for the report and for the provenance.
+
+    Args:
+        chosen: what is audited.
+        candidates: all networks that fit.
+        trials: of all hypotheses, where there was data to try them on.
+        decision: what the trials left.
+        is_given: whether the user named the network.
+    """
+    return (
+        *(() if is_given else _on_network(chosen.candidate, candidates)),
+        *_on_normalisation(chosen, trials),
+        *_on_veto(chosen, trials, decision),
+    )
+
+
+def described(hypothesis: Hypothesis, *, with_name: bool = True) -> str:
+    """A hypothesis in a few words: the network, the constants, the size."""
+    preprocessing = hypothesis.preprocessing
+    size = "" if preprocessing.size is None else " at {} x {}".format(*preprocessing.size)
+    constants = f"{numbers(preprocessing.mean)} / {numbers(preprocessing.std)}"
+    return f"{hypothesis.candidate.name} with {constants}{size}" if with_name else f"{constants}{size}"
+
+
+def ranking(trials: Sequence[Trial], most: int = _MOST) -> str:
+    """The trials by accuracy, the best first, on one line."""
+    in_order = sorted(trials, key=lambda trial: (-trial.accuracy, trial.loss.mean()))
+    shown = [f"{described(trial.hypothesis)}: {trial.accuracy:.1%}" for trial in in_order[:most]]
+    more = len(in_order) - len(shown)
+    return "; ".join([*shown, *([f"and {more} more"] if more > 0 else [])])
+
+
+def numbers(values: Sequence[float]) -> str:
+    """Constants as the user may type them after ``--mean``; one number where all channels have the same."""
+    distinct = list(dict.fromkeys(values))
+    return ",".join(f"{value:.4g}" for value in (distinct if len(distinct) == 1 else values))
+
+
+def _on_network(candidate: Candidate, candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    alike = f" (answers as {', '.join(candidate.alike[:_MOST])})" if candidate.alike else ""
+    others = [one.name for one in candidates if one is not candidate]
+    fitting = f"; what fits too: {', '.join(others[:_MOST])}{', ...' if len(others) > _MOST else ''}" if others else ""
+    return (f"the network is {candidate.name}{alike}: {candidate.why}{fitting}",)
+
+
+def _on_normalisation(chosen: Hypothesis, trials: Sequence[Trial]) -> tuple[str, ...]:
+    same_network = [trial for trial in trials if trial.hypothesis.candidate is chosen.candidate]
+    own = next((trial for trial in same_network if trial.hypothesis is chosen), None)
+    if own is None:
+        return ()
+    others = [trial for trial in same_network if trial is not own]
+    shown = [f"{described(trial.hypothesis, with_name=False)} gives {trial.accuracy:.1%}" for trial in others[:_MOST]]
+    rest = f"; {'; '.join(shown)}" if shown else ""
+    constants = described(chosen, with_name=False)
+    return (f"tried on {len(own.is_correct)} samples: {constants} gives {own.accuracy:.1%}{rest}",)
+
+
+def _on_veto(chosen: Hypothesis, trials: Sequence[Trial], decision: Decision | None) -> tuple[str, ...]:
+    if decision is None or not decision.is_vetoed or not trials or trials[0].hypothesis is chosen:
+        return ()
+    prior = trials[0]
+    return (f"the likeliest by names, {described(prior.hypothesis)}, was ruled out by the data ({prior.accuracy:.1%})",)

@@ -1,0 +1,116 @@
+"""Trying a hypothesis on some labelled samples of the data: is it right, how sure is it, do its statistics fit."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mi_audit.target_model import TargetModel
+from mi_audit.targets._identification.hypotheses import Hypothesis
+from mi_audit.targets.interface import Probe
+
+_BATCH = 64
+# Larger images are tried on fewer samples: what is wrong shows on a hundred.
+_SMALL_SIDE, _MOST_LARGE = 96, 128
+_TINY = 1e-5
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a hypothesis did.
+
+    Attributes:
+        hypothesis: what was tried.
+        is_correct: (n,) bool, per sample.
+        loss: (n,) float64, negative log-likelihood of the label in nats; infinite where the answer was not finite.
+        drift: mean over channels, summed over layers, of the Kullback-Leibler divergence between the statistics that
+            BatchNorm layers saw on the samples and those that they hold from training; ``None`` without such layers.
+    """
+
+    hypothesis: Hypothesis
+    is_correct: npt.NDArray[np.bool_]
+    loss: npt.NDArray[np.float64]
+    drift: float | None
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the samples that is right."""
+        return float(self.is_correct.mean())
+
+
+def try_out(hypothesis: Hypothesis, target: TargetModel, probe: Probe, n_most: int | None = None) -> Trial:
+    """Run the target, in eval mode, on the samples of the probe in a fixed shuffled order.
+
+    Args:
+        hypothesis: whose target it is.
+        target: with the preprocessing of the hypothesis.
+        probe: samples of both sides.
+        n_most: at most so many samples.
+    """
+    height, width = target.preprocessing.size or probe.images.shape[1:3]
+    allowed = len(probe.label) if max(height, width) <= _SMALL_SIDE else _MOST_LARGE
+    order = np.random.default_rng(0).permutation(len(probe.label))[: min(allowed, n_most or allowed)]
+    labels = probe.label[order]
+    with torch.no_grad(), _watching(target.module) as seen:
+        logits = torch.cat([target(torch.from_numpy(probe.images[part])) for part in _parts(order)]).cpu().double()
+    loss = nn.functional.cross_entropy(logits, torch.from_numpy(labels), reduction="none").numpy()
+    is_finite = torch.isfinite(logits).all(dim=1).numpy()
+    is_correct = (logits.argmax(dim=1).numpy() == labels) & is_finite
+    return Trial(hypothesis, is_correct, np.where(is_finite, loss, np.inf), _drift(seen))
+
+
+def _parts(order: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
+    for start in range(0, len(order), _BATCH):
+        yield order[start : start + _BATCH]
+
+
+class _Moments:
+    """Count, sum and sum of squares per channel of all that a layer saw."""
+
+    def __init__(self, layer: _BatchNorm) -> None:
+        self.layer = layer
+        self.count = 0
+        self.total = torch.zeros(layer.num_features, dtype=torch.float64)
+        self.squares = torch.zeros(layer.num_features, dtype=torch.float64)
+
+    def see(self, _: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        values = inputs[0].detach()
+        axes = [axis for axis in range(values.ndim) if axis != 1]
+        self.count += values.numel() // values.shape[1]
+        self.total += values.sum(dim=axes).double().cpu()
+        self.squares += values.square().sum(dim=axes).double().cpu()
+
+
+@contextmanager
+def _watching(module: nn.Module) -> Iterator[list[_Moments]]:
+    """The moments of what every BatchNorm layer sees inside the block."""
+    layers = [layer for layer in module.modules() if isinstance(layer, _BatchNorm)]
+    seen = [_Moments(layer) for layer in layers if layer.running_mean is not None]
+    hooks = [moments.layer.register_forward_pre_hook(moments.see) for moments in seen]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _drift(seen: list[_Moments]) -> float | None:
+    parts = [_divergence(moments) for moments in seen if moments.count > 1]
+    return float(sum(parts)) if parts else None
+
+
+def _divergence(moments: _Moments) -> float:
+    """Of two normal distributions per channel, averaged over channels: those seen from those held."""
+    held_mean, held_variance = moments.layer.running_mean, moments.layer.running_var
+    assert held_mean is not None
+    assert held_variance is not None
+    mean = moments.total / moments.count
+    variance = (moments.squares / moments.count - mean.square()).clamp(min=0) + _TINY
+    held = held_variance.double().cpu() + _TINY
+    ratio = variance / held
+    return float((0.5 * (ratio - 1 - ratio.log() + (mean - held_mean.double().cpu()).square() / held)).mean())
