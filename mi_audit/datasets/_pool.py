@@ -53,13 +53,7 @@ class Splits:
         asked = self._asked(request)
         by_list = is_listed(request)
         if not by_list and len(asked) != 2:
-            tip = "--split MEMBERS,NON-MEMBERS, or a list: --members-index FILE or --membership FILE"
-            if self.default is None:
-                tip = (
-                    f"{self.spec} has no official split; say who is a member: --members-index FILE or --membership FILE"
-                )
-            message = f"--data {self.spec}: expected two splits, members and non-members, got {', '.join(asked)}"
-            raise UsageError(message, tip=tip)
+            raise self._undecided(asked)
         sides, class_names = self._opened(asked)
         if not by_list:
             return MembershipData(self.name, sides[0], sides[1], class_names)
@@ -67,6 +61,15 @@ class Splits:
         what = f"{' and '.join(asked)} of {self.spec}" if self.default else self.spec
         members, non_members, notes = divided(pool, request, what, is_official=self.default is not None)
         return MembershipData(self.name, members, non_members, class_names, notes)
+
+    def _undecided(self, asked: Sequence[str]) -> UsageError:
+        """The error where nothing says who is a member."""
+        if self.default is None:
+            tip = "say who is a member with a list: --members-index FILE or --membership FILE"
+            return UsageError(f"--data {self.spec} has no official split", tip=tip)
+        tip = "--split MEMBERS,NON-MEMBERS, or a list: --members-index FILE or --membership FILE"
+        found = f"expected two splits, members and non-members, got {', '.join(asked)}"
+        return UsageError(f"--data {self.spec}: {found}", tip=tip)
 
     def _asked(self, request: DataRequest) -> tuple[str, ...]:
         if request.split is None:
