@@ -193,12 +193,16 @@ def _npy(file: Path) -> npt.NDArray[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about headers of Python 2
             values: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-        if values.dtype.kind == "U" and values.size and _largest_letter(values) > sys.maxunicode:
-            raise ValueError("letters that are none")
     except (ValueError, EOFError, TypeError, OverflowError, SyntaxError, tokenize.TokenError) as error:
-        message = f"{file}: expected an array of numbers or ids, got one that is damaged, truncated or of objects"
-        raise DataSetError(message, tip="write it again with numpy.save(FILE, positions)") from error
+        raise _damaged(file) from error
+    if values.dtype.kind == "U" and values.size and _largest_letter(values) > sys.maxunicode:
+        raise _damaged(file)
     return values
+
+
+def _damaged(file: Path) -> DataSetError:
+    message = f"{file}: expected an array of numbers or ids, got one that is damaged, truncated or of objects"
+    return DataSetError(message, tip="write it again with numpy.save(FILE, positions)")
 
 
 def _largest_letter(names: npt.NDArray[Any]) -> int:
