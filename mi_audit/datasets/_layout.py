@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from mi_audit.datasets._images import FileImages, image_suffixes
-from mi_audit.datasets._pool import ClassNames, Splits, is_listed
+from mi_audit.datasets._pool import WHOLE, ClassNames, Splits, is_listed
 from mi_audit.datasets._words import first, storable
 from mi_audit.datasets.interface import DataRequest, MembershipData, Side, refuse_options
 from mi_audit.errors import DataSetError, UsageError
@@ -16,7 +16,6 @@ SIDES = ("members", "non-members")
 TRAIN = "train"
 # What the other half is called, the usual choice first.
 HELD_OUT = ("test", "val", "valid", "validation")
-POOL = "all"
 
 OpenSplit = Callable[[str, ClassNames | None], tuple[Side, ClassNames]]
 
@@ -64,7 +63,7 @@ def open_tree(tree: Tree, spec: str, request: DataRequest) -> MembershipData:
     if not sides and is_listed(request):
         if request.split:
             raise UsageError(f"--data {spec} has no splits", tip="leave out --split")
-        return Splits(spec, None, (POOL,), None, _opener_of_pool(tree)).data(request)
+        return Splits(spec, None, (WHOLE,), None, _opener_of_pool(tree)).data(request)
     raise _no_sides(tree)
 
 

@@ -1,6 +1,9 @@
 """Files that say which samples of a pool are members: positions, ids or flags, as text, ``.npy`` or ``.npz``."""
 
 import re
+import sys
+import tokenize
+import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -187,11 +190,25 @@ def _array(file: Path, keys: Sequence[str]) -> npt.NDArray[Any] | None:
 def _npy(file: Path) -> npt.NDArray[Any]:
     """The array, mapped: numpy compares its size with the file's, and takes no memory for it."""
     try:
-        values: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, TypeError) as error:
-        message = f"{file}: expected an array of numbers or ids, got one that is damaged, truncated or of objects"
-        raise DataSetError(message, tip="write it again with numpy.save(FILE, positions)") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about headers of Python 2
+            values: npt.NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, TypeError, OverflowError, SyntaxError, tokenize.TokenError) as error:
+        raise _damaged(file) from error
+    if values.dtype.kind == "U" and values.size and _largest_letter(values) > sys.maxunicode:
+        raise _damaged(file)
     return values
+
+
+def _damaged(file: Path) -> DataSetError:
+    message = f"{file}: expected an array of numbers or ids, got one that is damaged, truncated or of objects"
+    return DataSetError(message, tip="write it again with numpy.save(FILE, positions)")
+
+
+def _largest_letter(names: npt.NDArray[Any]) -> int:
+    """As a number: Python makes no text of one beyond Unicode, and says so with a `SystemError`."""
+    letters = np.ascontiguousarray(names.astype(names.dtype.newbyteorder("="))).view(np.uint32)
+    return int(letters.max(initial=0))
 
 
 def _key(file: Path, keys: Sequence[str]) -> str:
@@ -217,7 +234,7 @@ def _readable(file: Path) -> Iterator[None]:
     except UnicodeDecodeError as error:
         tip = "write one position, range or id per line, or use numpy.save"
         raise DataSetError(f"{file}: expected text, .npy or .npz, got another kind of file", tip=tip) from error
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, SyntaxError, tokenize.TokenError) as error:
         raise DataSetError(f"{file}: expected an .npz file, got one that is damaged or truncated") from error
 
 

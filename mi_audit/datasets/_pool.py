@@ -19,6 +19,8 @@ from mi_audit.errors import DataSetError, UsageError
 
 MEMBER_KEYS = ("members", "members_index", "index", "indices")
 NON_MEMBER_KEYS = ("non_members", "non_members_index", "index", "indices")
+# The name of the only split of data without splits.
+WHOLE = "all"
 FLAG_KEYS = ("is_member", "member", "membership")
 
 ClassNames = tuple[str, ...]
@@ -31,9 +33,9 @@ class Splits:
     Attributes:
         spec: the data set as the user types it, ``"cifar100"``.
         name: as in `MembershipData`.
-        known: names of the splits that have labels.
+        known: names of the splits that have labels; `WHOLE` alone where the data set has none.
         default: the splits that are members and non-members unless ``--split`` names others; ``None`` where the data
-            set has no official ones, so that only a list can say who is a member.
+            set has no official pair, so that only a list or ``--split`` can say who is a member.
         open: one split by its name, its labels numbered by the class names given, or by its own where there are none.
     """
 
@@ -53,20 +55,24 @@ class Splits:
         asked = self._asked(request)
         by_list = is_listed(request)
         if not by_list and len(asked) != 2:
-            tip = "--split MEMBERS,NON-MEMBERS, or a list: --members-index FILE or --membership FILE"
-            if self.default is None:
-                tip = (
-                    f"{self.spec} has no official split; say who is a member: --members-index FILE or --membership FILE"
-                )
-            message = f"--data {self.spec}: expected two splits, members and non-members, got {', '.join(asked)}"
-            raise UsageError(message, tip=tip)
+            raise self._undecided(asked)
         sides, class_names = self._opened(asked)
         if not by_list:
             return MembershipData(self.name, sides[0], sides[1], class_names)
         pool = joined(sides)
-        what = f"{' and '.join(asked)} of {self.spec}" if self.default else self.spec
-        members, non_members, notes = divided(pool, request, what, is_official=self.default is not None)
+        is_official = self.known != (WHOLE,)
+        what = f"{' and '.join(asked)} of {self.spec}" if is_official else self.spec
+        members, non_members, notes = divided(pool, request, what, is_official=is_official)
         return MembershipData(self.name, members, non_members, class_names, notes)
+
+    def _undecided(self, asked: Sequence[str]) -> UsageError:
+        """The error where nothing says who is a member."""
+        if self.known == (WHOLE,):
+            tip = "say who is a member with a list: --members-index FILE or --membership FILE"
+            return UsageError(f"--data {self.spec} has no official split", tip=tip)
+        tip = "--split MEMBERS,NON-MEMBERS, or a list: --members-index FILE or --membership FILE"
+        found = f"expected two splits, members and non-members, got {', '.join(asked)}"
+        return UsageError(f"--data {self.spec}: {found}", tip=tip)
 
     def _asked(self, request: DataRequest) -> tuple[str, ...]:
         if request.split is None:

@@ -1,4 +1,4 @@
-"""Your own arrays, arrays:FILE.npz: images (uint8), labels, is_member and, if you like, index."""
+"""Your own arrays, FILE.npz: images (uint8), labels, is_member."""
 
 import zipfile
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The 8x8 handwritten digits inside scikit-learn; members are a fixed half. Nothing to download."""
+"""8x8 digits inside scikit-learn; members are a fixed half."""
 
 import hashlib
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Your own image files, one folder per class: members and non-members, or train and test."""
+"""Your own images, DIR: members/ and non-members/, or a list."""
 
 import os
 from collections.abc import Sequence

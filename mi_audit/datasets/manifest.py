@@ -1,4 +1,4 @@
-"""Your own image files in a table, FILE.csv or FILE.parquet: path, label, is_member and, if you like, group."""
+"""Your own images in FILE.csv|.parquet: path, label, is_member."""
 
 import os
 import re

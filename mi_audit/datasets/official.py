@@ -13,7 +13,7 @@ from mi_audit.datasets.interface import (
 )
 
 # Name and meaning of each; where its files lie and how they are opened stands in `_official_layouts`.
-# The numbers are those of members and non-members unless --split says otherwise.
+# The splits with numbers are members and non-members unless --split says otherwise; what follows is there too.
 NAMES = {
     "caltech101": "101 kinds of objects, 8,677 photos; needs a list",
     "caltech256": "257 kinds of objects, 30,607 photos; needs a list",
@@ -22,9 +22,9 @@ NAMES = {
     "clevr": "rendered objects to be counted: 70,000 train, 15,000 val",
     "country211": "photos of 211 countries: 31,650 train, 21,100 test; valid",
     "dtd": "47 textures, first partition: 1,880 train, 1,880 test; val",
-    "emnist-balanced": "28x28 grey letters and digits, 47 classes: 112,800 train, 18,800 test",
-    "emnist-byclass": "28x28 grey letters and digits, 62 classes: 697,932 train, 116,323 test",
-    "emnist-bymerge": "28x28 grey letters and digits, 47 classes: 697,932 train, 116,323 test",
+    "emnist-balanced": "28x28 letters and digits, 47 kinds: 112,800 train, 18,800 test",
+    "emnist-byclass": "28x28 letters and digits, 62 kinds: 697,932 train, 116,323 test",
+    "emnist-bymerge": "28x28 letters and digits, 47 kinds: 697,932 train, 116,323 test",
     "emnist-digits": "28x28 grey digits: 240,000 train, 40,000 test",
     "emnist-letters": "28x28 grey letters, labels 1 to 26: 124,800 train, 20,800 test",
     "emnist-mnist": "28x28 grey digits: 60,000 train, 10,000 test",
@@ -35,17 +35,17 @@ NAMES = {
     "flowers102": "102 flowers: 1,020 train, 6,149 test; val",
     "food101": "101 dishes: 75,750 train, 25,250 test",
     "gtsrb": "43 German traffic signs: 26,640 train, 12,630 test",
-    "imagenet": "1,000 classes, folders train and val: 1,281,167 train, 50,000 val",
+    "imagenet": "photos of 1,000 classes: 1,281,167 train, 50,000 val",
     "imagenette": "10 classes of ImageNet: 9,469 train, 3,925 val",
     "imagenette-160": "10 classes of ImageNet, shorter side 160 pixels",
     "imagenette-320": "10 classes of ImageNet, shorter side 320 pixels",
-    "inaturalist": "10,000 species of 2021: 2,686,843 train, 100,000 valid; train-mini",
+    "inaturalist": "10,000 species: 2,686,843 train, 100,000 valid; train-mini",
     "kmnist": "28x28 grey cursive kana, 10 classes: 60,000 train, 10,000 test",
     "mnist": "28x28 grey handwritten digits: 60,000 train, 10,000 test",
     "oxford-iiit-pet": "37 breeds of cats and dogs: 3,680 trainval, 3,669 test",
-    "places365": "365 scenes: 1,803,460 train-standard, 36,500 val; train-challenge",
+    "places365": "365 scenes: 1,803,460 train-standard, 36,500 val",
     "places365-small": "365 scenes, the same images at 256x256",
-    "qmnist": "28x28 grey digits: 60,000 train, 60,000 test; test10k, test50k, nist",
+    "qmnist": "28x28 digits: 60,000 train, 60,000 test; test10k, test50k, nist",
     "rendered-sst2": "rendered sentences, 2 sentiments: 6,920 train, 1,821 test; val",
     "semeion": "16x16 handwritten digits, 1,593; needs a list",
     "stanford-cars": "196 cars: 8,144 train, 8,041 test",

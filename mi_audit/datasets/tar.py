@@ -1,4 +1,4 @@
-"""Your own image files in an uncompressed archive, tar:FILE.tar, laid out as a folder would be."""
+"""Your own images in FILE.tar, not compressed, as in a folder."""
 
 import posixpath
 from collections.abc import Sequence

@@ -258,3 +258,19 @@ def test_an_option_that_a_source_cannot_follow_is_refused_and_never_ignored(
 ) -> None:
     with pytest.raises(UsageError, match=f"takes no --{next(iter(option)).replace('_', '-')}"):
         plugins.load("datasets", name).open(location, DataRequest(**option))
+
+
+@settings(CALM, max_examples=200)
+@given(form=st.sampled_from(["npy", "members", "ids.npy"]), position=st.integers(0, 600), value=st.integers(0, 255))
+def test_a_changed_byte_never_gives_anything_but_our_errors(
+    form: str, position: int, value: int, tmp_path: Path
+) -> None:
+    file = write(tmp_path / "list.txt", form, [1, 2, 5])
+    content = bytearray(file.read_bytes())
+    content[position % len(content)] = value
+    file.write_bytes(content)
+    for option in ("members_index", "membership"):
+        try:
+            sides_of(N, **{option: file})
+        except DataSetError as error:
+            assert str(error).isprintable()  # noqa: PT017 - some changes are harmless
