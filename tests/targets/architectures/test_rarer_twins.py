@@ -306,9 +306,8 @@ def test_resnexts(name: str, stem: tuple[str, str], stages: tuple[str, ...], pat
     def arithmetic(hidden, w):
         hidden = norm(conv(hidden, w, stem[0]), w, stem[1]).relu()
         for stage in stages:
-            for block in range(
-                len([key for key in w if key.startswith(f"{stage}.") and (".6.weight" in key or "conv3." in key)])
-            ):
+            thirds = [key for key in w if key.startswith(stage) and key.endswith((".6.weight", ".conv3.weight"))]
+            for block in range(len(thirds)):
                 start, stride = f"{stage}.{block}", 2 if stage != stages[0] and not block else 1
                 pairs = (
                     [(f"{path}.{index}", f"{path}.{index + 1}") for index in (0, 3, 6)]

@@ -18,13 +18,26 @@ Shapes = dict[str, tuple[int, ...]]
 NAMES = [architecture.name for architecture in listed()]
 
 
+# A number that is the length of no tensor of any network, unless it counts classes.
+ELEVEN = 11
+
+
 @cache
-def outline(architecture: Architecture, n_classes: int) -> Shapes:
+def laid_out(architecture: Architecture) -> Shapes:
     channels = 1 if architecture.own_size == (28, 28) else 3
     with torch.device("meta"):
-        build = importlib.import_module(architecture.module).build
-        module = build(n_classes, (*architecture.own_size, channels), **dict(architecture.options))
-    return shapes(module)
+        build_it = importlib.import_module(architecture.module).build
+        module = build_it(ELEVEN, (*architecture.own_size, channels), **dict(architecture.options))
+    found = shapes(module)
+    assert sum(shape[:1] == (ELEVEN,) for shape in found.values()) == 2, "the last layer has a weight and a bias"
+    return found
+
+
+def outline(architecture: Architecture, n_classes: int) -> Shapes:
+    return {
+        name: (n_classes, *shape[1:]) if shape[:1] == (ELEVEN,) else shape
+        for name, shape in laid_out(architecture).items()
+    }
 
 
 def shapes(module: torch.nn.Module) -> Shapes:
