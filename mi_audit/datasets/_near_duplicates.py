@@ -25,7 +25,8 @@ SAME, SIMILAR = 0.95, 0.8
 CROWD = 3
 # Thumbnails of less contrast (standard deviation in grey values) show nothing that could be recognised.
 MIN_CONTRAST = 4.0
-N_CANDIDATES = 1 << 18
+# Thumbnails of so many pairs at a time take some 80 MB as floats.
+N_CANDIDATES = 1 << 14
 
 
 def near_duplicates(

@@ -14,7 +14,7 @@ from mi_audit.target_model import TargetModel
 
 BATCH_BYTES = 256 << 20
 MAX_BATCH = 1024
-Read = Callable[[int, int], npt.NDArray[np.uint8]]
+Read = Callable[[int, int], npt.NDArray[np.uint8] | torch.Tensor]
 
 
 def resolve_device(name: str) -> torch.device:
@@ -50,7 +50,7 @@ def automatic_batch_size(target: TargetModel, shape: tuple[int, int, int]) -> in
     hooks = [module.register_forward_hook(look) for module in target.module.modules()]
     try:
         with torch.inference_mode():
-            target(torch.zeros((1, *shape), dtype=torch.uint8, device=_device_of(target.module)))
+            target(torch.zeros((1, *shape), dtype=torch.uint8, device=device_of(target.module)))
     finally:
         for hook in hooks:
             hook.remove()
@@ -68,17 +68,17 @@ def forward(
 
     Args:
         target: in eval mode, on its device.
-        read: gives the images of a range of samples, (n, height, width, channels) uint8.
+        read: gives the images of a range of samples, (n, height, width, channels) uint8, in memory or on the device.
         start: first sample.
         stop: one past the last.
         batch_size: to begin with.
         on_smaller_batch: called with every new batch size.
     """
-    device, batch_size = _device_of(target.module), max(1, min(batch_size, stop - start))
+    device, batch_size = device_of(target.module), max(1, min(batch_size, stop - start))
     with ThreadPoolExecutor(max_workers=1) as reader, torch.inference_mode(), _exact_kernels():
         ahead = reader.submit(read, start, min(start + batch_size, stop))
         while start < stop:
-            images = torch.from_numpy(ahead.result())
+            images = torch.as_tensor(ahead.result())
             after = start + len(images)
             if after < stop:
                 ahead = reader.submit(read, after, min(after + batch_size, stop))
@@ -109,7 +109,8 @@ def _is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or is_allocator
 
 
-def _device_of(module: nn.Module) -> torch.device:
+def device_of(module: nn.Module) -> torch.device:
+    """Where the weights are; the CPU for a network without any."""
     tensors = (tensor for group in (module.parameters(), module.buffers()) for tensor in group)
     first = next(tensors, None)
     return torch.device("cpu") if first is None else first.device

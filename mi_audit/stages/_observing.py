@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from mi_audit.datasets._fingerprints import THUMBNAIL, Fingerprints, fingerprints
 from mi_audit.errors import OutputsError
@@ -14,6 +15,7 @@ from mi_audit.stages._journal import RowFormat, Rows
 from mi_audit.stages._preflight.behaviour import behaviour_findings
 from mi_audit.stages._preflight.reading import unreadable_findings
 from mi_audit.stages._preflight.shift import header_findings
+from mi_audit.stages._residence import resident_pixels
 from mi_audit.stages.progress import Progress
 
 
@@ -87,11 +89,12 @@ class _Reader:
 
     def __init__(self, extraction: Extraction) -> None:
         self._extraction = extraction
+        self._resident = resident_pixels(extraction, _forward.device_of(extraction.target.module))
         self._is_readable = np.ones(len(extraction), np.bool_)
         self._noted: dict[int, tuple[npt.NDArray[np.bool_], Fingerprints]] = {}
 
-    def read(self, start: int, stop: int) -> npt.NDArray[np.uint8]:
-        """Images from `start` to `stop`; black where one cannot be read.
+    def read(self, start: int, stop: int) -> npt.NDArray[np.uint8] | torch.Tensor:
+        """Images from `start` to `stop`, on the device where all of them are; black where one cannot be read.
 
         Raises:
             DataSetError: too many cannot.
@@ -101,7 +104,7 @@ class _Reader:
             self._is_readable[start:stop] = is_readable
             unreadable_findings(self._extraction, self._is_readable)
         self._noted[start] = is_readable, fingerprints(pixels)
-        return pixels
+        return pixels if self._resident is None else self._resident.read(start, stop)
 
     def noted(self, start: int) -> tuple[npt.NDArray[np.bool_], Fingerprints]:
         """Of the images that were read from `start`: which could be read, and their fingerprints. Once."""
