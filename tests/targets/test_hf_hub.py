@@ -125,8 +125,7 @@ def test_a_cached_repository_is_opened_as_the_folder_that_it_is(cache, name):
     try:
         target = opened("someone/net")
     except CheckpointError as error:
-        assert str(folder) in str(error)
-        if "is a folder" in str(error):
+        if f"{folder}: is a folder" in str(error):
             pytest.skip("folders with config.json are not opened yet")
         raise
     assert target.source == "hf-hub:someone/net"
