@@ -55,7 +55,7 @@ def from_hub(spec: str, repository: str, names: Sequence[str], *, download: bool
             return Path(hf_hub_download(repository, name, revision=revision or None))
         except LocalEntryNotFoundError as error:
             # No connection; it is told apart because it calls itself a missing entry too.
-            raise _not_fetched(spec, error) from error
+            raise _not_fetched(spec, OSError("there is no connection to the hub")) from error
         except EntryNotFoundError:
             continue
         except (OSError, ValueError) as error:

@@ -231,6 +231,14 @@ def test_a_small_parquet_file_of_billions_of_rows_is_refused_before_it_is_read(t
         opened(write_parquet(tmp_path / "p.parquet", arrays))
 
 
+def test_a_small_parquet_file_of_long_lists_is_refused_before_it_is_read(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    values = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(20_000_000, np.float32)), 20_000)
+    arrays = content(1000, logits=None) | {"logits": values}
+    with pytest.raises(OutputsError, match="expected columns of at most 200 times the file's size, got 160,"):
+        opened(write_parquet(tmp_path / "p.parquet", arrays))
+
+
 def test_parquet_without_its_library_says_what_to_install(tmp_path):
     (tmp_path / "p.parquet").write_bytes(b"PAR1")
     code = "import sys; sys.modules['pyarrow'] = None\nfrom pathlib import Path\n"

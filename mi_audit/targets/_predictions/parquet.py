@@ -34,20 +34,28 @@ def read(path: Path) -> Table:
             names = list(file.schema_arrow.names)
             columns = columns_of(path, names)
             positions = [*dict.fromkeys([*columns.outputs, *columns.texts.values()])]
-            _check_size(path, file, len(positions))
-            content = file.read(columns=[names[position] for position in positions])
+            wanted = [names[position] for position in positions]
+            _check_size(path, file, wanted)
+            content = file.read(columns=wanted)
             return _table(path, columns, names, content)
     except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else _DAMAGED
         refuse(path, plain(why))
 
 
-def _check_size(path: Path, file: Any, n_columns: int) -> None:
+def _check_size(path: Path, file: Any, names: list[str]) -> None:
     """Repeated values compress to nothing, so a small file could ask for any amount of memory."""
-    n_bytes = 8 * file.metadata.num_rows * n_columns
-    stated = sum(file.metadata.row_group(number).total_byte_size for number in range(file.metadata.num_row_groups))
-    if max(n_bytes, stated) > max(ALWAYS_ALLOWED_BYTES, MAX_EXPANSION * path.stat().st_size):
+    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    wanted = [chunk for chunk in chunks if _is_of(chunk.path_in_schema, names)]
+    n_bytes = sum(max(8 * chunk.num_values, chunk.total_uncompressed_size) for chunk in wanted)
+    if n_bytes > max(ALWAYS_ALLOWED_BYTES, MAX_EXPANSION * path.stat().st_size):
         refuse(path, f"expected columns of at most {MAX_EXPANSION} times the file's size, got {n_bytes:,} bytes")
+
+
+def _is_of(leaf: str, names: list[str]) -> bool:
+    """Whether a leaf of the schema belongs to one of these columns; the values of a list lie below its name."""
+    return any(leaf == name or leaf.startswith(f"{name}.") for name in names)
 
 
 def _table(path: Path, columns: Columns, names: list[str], content: Any) -> Table:
