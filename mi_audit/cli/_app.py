@@ -9,8 +9,8 @@ from mi_audit.cli._edge import product
 from mi_audit.cli.demo import demo
 from mi_audit.cli.evaluate import evaluate
 from mi_audit.cli.extract import extract
-from mi_audit.cli.inspect import inspect
 from mi_audit.cli.index import index
+from mi_audit.cli.inspect import inspect
 from mi_audit.cli.list import list_
 from mi_audit.cli.report import report
 from mi_audit.cli.train_attack import train_attack

@@ -8,30 +8,13 @@ from typing import cast
 import torch
 
 from mi_audit.errors import UsageError
-from mi_audit.targets._build import built_in
-from mi_audit.targets._catalogue import ARCHITECTURES, known_constants
 from mi_audit.targets._checkpoint.choosing import Wanted
 from mi_audit.targets._checkpoint.opening import OpenedCheckpoint, open_state_dict
-from mi_audit.targets._fitting import fit
+from mi_audit.targets._identification.summaries import CandidateSummary, candidates_of
 
 WEIGHTS = ("auto", "raw", "ema")
 # Running statistics are tensors of a network, not parameters.
 _STATISTICS = ("running_mean", "running_var")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A network that the weights may belong to.
-
-    Attributes:
-        name: as ``--arch`` takes it.
-        why: what speaks for it.
-        normalisation: the constants that it was most likely trained with, in words; empty where none are known.
-    """
-
-    name: str
-    why: str
-    normalisation: str
 
 
 @dataclass(frozen=True)
@@ -51,7 +34,7 @@ class Inspection:
     checkpoint: OpenedCheckpoint
     n_parameters: int
     n_classes: int | None
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[CandidateSummary, ...]
     needed: tuple[str, ...]
 
     def as_json(self) -> dict[str, object]:
@@ -93,7 +76,7 @@ def inspect(path: Path, weights: str = "auto") -> Inspection:
     if weights not in WEIGHTS:
         raise UsageError(f"expected --weights {', '.join(WEIGHTS)}, got {weights!r}", tip="for example --weights ema")
     checkpoint = open_state_dict(path, cast("Wanted", weights))
-    candidates = _candidates(checkpoint)
+    candidates = candidates_of(checkpoint)
     n_classes = checkpoint.hints.n_classes or _classes_of_head(checkpoint.state_dict)
     return Inspection(
         path=checkpoint.path or path,
@@ -103,19 +86,6 @@ def inspect(path: Path, weights: str = "auto") -> Inspection:
         candidates=candidates,
         needed=_needed(checkpoint, candidates),
     )
-
-
-def _candidates(checkpoint: OpenedCheckpoint) -> tuple[Candidate, ...]:
-    """The networks that the weights fit whole, the likeliest first: the one seam to the search for networks."""
-    tensors = checkpoint.state_dict
-    fits = (fit(built_in(architecture), tensors, None) for architecture in ARCHITECTURES)
-    found = []
-    for one in fits:
-        if one.is_whole:
-            constants = known_constants(one.blueprint.family, None, one.n_classes, one.n_channels)
-            words = f"mean {constants.mean}, std {constants.std}: {constants.source}" if constants else ""
-            found.append(Candidate(one.blueprint.name, f"all {len(tensors)} tensors fit", words))
-    return tuple(found)
 
 
 def _n_parameters(tensors: Mapping[str, torch.Tensor]) -> int:
@@ -129,11 +99,11 @@ def _classes_of_head(tensors: Mapping[str, torch.Tensor]) -> int | None:
     return heads[-1] if heads else None
 
 
-def _needed(checkpoint: OpenedCheckpoint, candidates: tuple[Candidate, ...]) -> tuple[str, ...]:
+def _needed(checkpoint: OpenedCheckpoint, candidates: tuple[CandidateSummary, ...]) -> tuple[str, ...]:
     needed = ["--data: the images it was trained on, and others like them"]
     if not candidates and checkpoint.hints.arch is None:
         needed.append(
-            "--arch: the network; no built-in one fits (timm:NAME, torchvision:NAME, python:FILE.py:function)"
+            "--arch: the network; none that is known fits (or build it: --model python:FILE.py:function)"
         )
     if checkpoint.hints.mean is None and not any(candidate.normalisation for candidate in candidates):
         needed.append("--mean and --std: the normalisation it was trained with")

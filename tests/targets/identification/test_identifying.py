@@ -135,8 +135,8 @@ def test_builder_options_in_the_file_are_given_to_the_builder(tmp_path: Path) ->
     checkpoint = with_hints(spec, arch="test_vit", library="timm", builder_options={"img_size": 96}, size=(96, 96))
     target = identified(Path(spec), checkpoint, (), request(shape=(96, 96, 3)))
     assert (target.name, target.module.pos_embed.shape) == ("timm:test_vit", module.pos_embed.shape)
+    odd = with_hints(spec, arch="test_vit", library="timm", builder_options={"no_such_option": 1})
     with pytest.raises(MiAuditError):
-        odd = with_hints(spec, arch="test_vit", library="timm", builder_options={"no_such_option": 1})
         identified(Path(spec), odd, (), request(shape=(96, 96, 3), n_classes=3))
 
 
