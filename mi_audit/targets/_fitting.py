@@ -125,7 +125,7 @@ def _fit_at(blueprint: Blueprint, tensors: Tensors, size: tuple[int, int]) -> Fi
 def _outline(blueprint: Blueprint, size: tuple[int, int]) -> dict[str, tuple[int | Free, ...]]:
     """The shape of every tensor of the network, by name."""
     one, other = (
-        _shapes(blueprint, n_classes, (*size, n_channels))
+        shapes_of(blueprint, n_classes, (*size, n_channels))
         for n_classes, n_channels in zip(_CLASSES, _CHANNELS, strict=True)
     )
     return {
@@ -133,7 +133,8 @@ def _outline(blueprint: Blueprint, size: tuple[int, int]) -> dict[str, tuple[int
     }
 
 
-def _shapes(blueprint: Blueprint, n_classes: int, shape: Shape) -> dict[str, tuple[int, ...]]:
+def shapes_of(blueprint: Blueprint, n_classes: int, shape: Shape) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor of the network by name, found without the memory of its weights."""
     try:
         with torch.device("meta"):
             module = build(blueprint, n_classes, shape, seed=0)

@@ -1,6 +1,6 @@
 """Which networks the tensors of a checkpoint may belong to, from names and shapes alone."""
 
-import inspect
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -8,13 +8,12 @@ from itertools import groupby
 from mi_audit.targets._build import Blueprint, built_in, find, timm_blueprint
 from mi_audit.targets._catalogue import Constants, recognised
 from mi_audit.targets._checkpoint.opening import OpenedCheckpoint
-from mi_audit.targets._fitting import Fit, Tensors, fit
+from mi_audit.targets._fitting import Fit, Tensors, fit, shapes_of
 from mi_audit.targets._identification.index import Hit, Index, current, installed_versions
 from mi_audit.targets._identification.twins import answer_alike
 
-# Where transformers for another size of image than the library's are recognised.
-_IMAGE_SIZE = "img_size"
-_SIDES = (32, 64, 28, 48, 96, 112, 128, 160, 192, 224, 240, 256, 288, 320, 384, 448, 512)
+# What the transformers of timm call the size of the image, and the tensors that tell it.
+_IMAGE_SIZE, _POSITIONS, _PATCHES = "img_size", "pos_embed", "patch_embed.proj.weight"
 
 
 @dataclass(frozen=True)
@@ -116,33 +115,39 @@ def _from_index(hits: tuple[Hit, ...], tensors: Tensors, index: Index, rank: int
 
 
 def _of_other_sizes(hits: tuple[Hit, ...], tensors: Tensors, rank: int) -> Iterator[Candidate]:
-    """Transformers of timm with these names, built for another size of image than usual."""
+    """Transformers of timm with these names that were built for square images of another size than usual.
+
+    Nothing but the embedding of the positions has another shape then; how many there are tells the size.
+    """
+    if _POSITIONS not in tensors or tensors[_POSITIONS].ndim != 3 or _PATCHES not in tensors:
+        return
     for hit in hits:
-        if hit.library != "timm" or not _takes_image_size(hit.name):
+        usual = timm_blueprint(hit.name) if hit.library == "timm" else None
+        side = None if usual is None else _side(usual, hit, tensors)
+        if side is None:
             continue
-        for side in _SIDES:
-            blueprint = replace(timm_blueprint(hit.name, **{_IMAGE_SIZE: side}), own_size=(side, side))
-            found = _fit_or_none(blueprint, tensors)
-            if found is not None and found.is_whole:
-                yield _candidate(found, tensors, f"a classifier of timm, built for {side} x {side} pixels", rank)
-                break
+        blueprint = replace(timm_blueprint(hit.name, **{_IMAGE_SIZE: side}), own_size=(side, side))
+        found = _fit_or_none(blueprint, tensors)
+        if found is not None and found.is_whole:
+            yield _candidate(found, tensors, f"a classifier of timm, built for {side} x {side} pixels", rank)
 
 
-def _takes_image_size(name: str) -> bool:
-    """Whether the class that timm builds for this name has an argument for the size of the images."""
-    import timm
-
-    module = inspect.getmodule(timm.models.model_entrypoint(name))
-    classes = [
-        cls for _, cls in inspect.getmembers(module, inspect.isclass) if module and cls.__module__ == module.__name__
-    ]
-    return any(_IMAGE_SIZE in inspect.signature(cls).parameters for cls in classes)
+def _side(usual: Blueprint, hit: Hit, tensors: Tensors) -> int | None:
+    """The side in pixels of the images that the network was built for, if only that differs."""
+    shapes = shapes_of(usual, hit.n_classes, (*usual.own_size, hit.n_channels))
+    other = [name for name, tensor in tensors.items() if tuple(tensor.shape) != shapes.get(name)]
+    if other != [_POSITIONS]:
+        return None
+    patch = tensors[_PATCHES].shape[-1]
+    others = shapes[_POSITIONS][1] - (usual.own_size[0] // patch) * (usual.own_size[1] // patch)
+    side = math.isqrt(max(0, tensors[_POSITIONS].shape[1] - others))
+    return side * patch or None
 
 
 def _fit_or_none(blueprint: Blueprint, tensors: Tensors) -> Fit | None:
     try:
         return fit(blueprint, tensors, None)
-    except Exception:
+    except Exception:  # a network of the library that refuses the size, in its own words
         return None
 
 

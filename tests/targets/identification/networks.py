@@ -11,7 +11,7 @@ from mi_audit.targets.interface import Probe
 SHAPE = (32, 32, 3)
 
 
-def pictures(n: int = 256, shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
+def pictures(n: int = 128, shape: tuple[int, int, int] = SHAPE) -> np.ndarray:
     """Blurred noise of varying brightness and colour, (n, height, width, channels) uint8."""
     rng = np.random.default_rng(0)
     coarse = torch.from_numpy(rng.normal(0, 40, (n, shape[2], 4, 4)) + rng.normal(0, 30, (n, shape[2], 1, 1)) + 120)

@@ -52,7 +52,7 @@ def test_the_likeliest_normalisation_stands_where_it_is_right(tmp_path: Path) ->
     assert target.name == "cifar_resnet20"
     assert target.preprocessing.mean == CIFAR10.mean
     assert target.notes[0].startswith("the network is cifar_resnet20")
-    assert "tried on 256 samples: 0.4914,0.4822,0.4465 / 0.2023,0.1994,0.201 gives 100.0%" in target.notes[1]
+    assert "tried on 128 samples: 0.4914,0.4822,0.4465 / 0.2023,0.1994,0.201 gives 100.0%" in target.notes[1]
 
 
 @pytest.mark.parametrize("arch", [None, "cifar_resnet20"])
@@ -71,16 +71,16 @@ def test_flags_are_not_tried_against_others(tmp_path: Path) -> None:
 
 def test_a_network_that_is_right_no_more_often_than_chance_is_refused(tmp_path: Path) -> None:
     module, probe = fitted("cifar_resnet20", CIFAR10, pictures())
-    shuffled = Probe(probe.images, np.random.default_rng(0).permutation(probe.label), probe.is_member)
+    wrong = Probe(probe.images, (probe.label + 1) % 10, probe.is_member)
     spec = saved(tmp_path / "net.pt", module)
-    message, tip = refused(spec, request(shuffled), CheckpointError)
+    message, tip = refused(spec, request(wrong), CheckpointError)
     assert "none of the candidates classifies the data better than chance (cifar_resnet20 with" in message
     assert "--data" in tip
-    assert File().open(spec, request(shuffled, arch="cifar_resnet20")).name == "cifar_resnet20"
+    assert File().open(spec, request(wrong, arch="cifar_resnet20")).name == "cifar_resnet20"
 
 
 def test_two_networks_of_equal_tensors_need_data_or_a_name(tmp_path: Path) -> None:
-    module, probe = fitted("timm:tf_mobilenetv3_small_100", CIFAR10, pictures(96))
+    module, probe = fitted("timm:tf_mobilenetv3_small_100", CIFAR10, pictures(64))
     spec = saved(tmp_path / "net.pt", module)
     message, tip = refused(spec, request(data_name="cifar10"), UsageError)
     assert "2 networks have these tensors and answer differently" in message
