@@ -102,9 +102,7 @@ def _classes_of_head(tensors: Mapping[str, torch.Tensor]) -> int | None:
 def _needed(checkpoint: OpenedCheckpoint, candidates: tuple[CandidateSummary, ...]) -> tuple[str, ...]:
     needed = ["--data: the images it was trained on, and others like them"]
     if not candidates and checkpoint.hints.arch is None:
-        needed.append(
-            "--arch: the network; none that is known fits (or build it: --model python:FILE.py:function)"
-        )
+        needed.append("--arch: the network; none that is known fits (or build it: --model python:FILE.py:function)")
     if checkpoint.hints.mean is None and not any(candidate.normalisation for candidate in candidates):
         needed.append("--mean and --std: the normalisation it was trained with")
     return tuple(needed)
