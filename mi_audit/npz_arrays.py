@@ -5,6 +5,8 @@ for it, and all of them together fit `MAX_EXPANSION`.
 """
 
 import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections import Counter
@@ -23,6 +25,12 @@ from mi_audit.errors import InputError
 # flags compress better than images, so that small totals are always let through.
 MAX_EXPANSION = 200
 ALWAYS_ALLOWED_BYTES = 2**26
+
+# What zipfile, zlib and numpy's reader of headers (a Python literal) raise for bytes that nobody meant.
+_OF_DAMAGED_FILES = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError, EOFError, NotImplementedError),
+    *(ValueError, TypeError, LookupError, ArithmeticError, RuntimeError),
+)
 
 NUMERIC_KINDS = "fiub"
 TEXT_KINDS = "US"
@@ -87,7 +95,7 @@ def _opened(file: Path, refusals: Refusals) -> Iterator[zipfile.ZipFile]:
             yield archive
     except OSError as error:
         raise refusals.error(f"{file}: {_why(error)}", tip=refusals.not_there) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+    except _OF_DAMAGED_FILES as error:
         message = f"{file}: expected an .npz file of arrays, got one that is damaged, truncated or of another kind"
         raise refusals.error(message, tip=refusals.damaged) from error
 

@@ -35,7 +35,9 @@ Model = Annotated[
 ]
 Data = Annotated[
     str | None,
-    typer.Option("--data", help="digits, cifar100, ..., folder:DIR or FILE.npz; see list.", rich_help_panel=TARGET),
+    typer.Option(
+        "--data", help="cifar100, food101, ...; folder:DIR, FILE.csv, .npz or .tar; see list.", rich_help_panel=TARGET
+    ),
 ]
 Arch = Annotated[
     str | None, typer.Option("--arch", help="Architecture of the checkpoint; see list models.", rich_help_panel=TARGET)
@@ -48,9 +50,12 @@ Split = Annotated[
     str | None,
     typer.Option("--split", help="Official splits: MEMBERS,NON-MEMBERS, or one for a list.", rich_help_panel=TARGET),
 ]
-Members = Annotated[Path | None, typer.Option("--members", help="Folder of the members.", rich_help_panel=TARGET)]
+Members = Annotated[
+    Path | None, typer.Option("--members", help="Folder of the members, with --data folder.", rich_help_panel=TARGET)
+]
 NonMembers = Annotated[
-    Path | None, typer.Option("--non-members", help="Folder of the non-members.", rich_help_panel=TARGET)
+    Path | None,
+    typer.Option("--non-members", help="Folder of the non-members, with --data folder.", rich_help_panel=TARGET),
 ]
 MembersIndex = Annotated[
     Path | None,

@@ -32,6 +32,7 @@ def assembled(extraction: Extraction, rows: Rows, observed: Observed) -> Feature
     """
     is_readable = np.asarray(rows.finished("hashes")[:, 2] == 1)
     findings = [Finding("target-assumption", "note", note) for note in extraction.target.notes]
+    findings += [Finding("membership-assumption", "note", note) for note in extraction.data.notes]
     findings += observed.findings + unreadable_findings(extraction, is_readable)
     is_kept = None if is_readable.all() else is_readable
     kept = extraction if is_kept is None else extraction.keeping(is_readable)

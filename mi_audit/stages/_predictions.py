@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mi_audit import plugins
 from mi_audit.errors import DataSetError, UsageError
 from mi_audit.schema.feature_cache import FeatureCache
+from mi_audit.stages._preflight.accuracy import accuracy_findings
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._selecting import drawn_classes, stratified
 from mi_audit.store import FORMAT_VERSION
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 PREFIX = "predictions:"
 # What makes sense without a model and without images; everything else keeps its default.
-_SENSIBLE = ("model", "max_members", "max_non_members", "limit_classes", "seed")
+_SENSIBLE = ("model", "max_members", "max_non_members", "limit_classes", "expect_accuracy", "seed")
 
 
 def is_predictions(model: str) -> bool:
@@ -61,10 +62,13 @@ def extracted(options: "ExtractOptions") -> FeatureCache:
     is_member = cache.is_member[rows]
     if is_member.all() or not is_member.any():
         raise DataSetError("expected members and non-members, got one side only", tip="raise --limit-classes")
+    label, predicted = cache.label[rows], cache.predicted[rows]
+    doubts = accuracy_findings(label, predicted, is_member, options.expect_accuracy)
     return replace(
         cache,
         **{name: getattr(cache, name)[rows] for name in _PER_SAMPLE},
         provenance=_provenance(cache, is_member, options),
+        findings=(*cache.findings, *doubts),
     )
 
 
@@ -99,7 +103,10 @@ def _provenance(cache: FeatureCache, is_member: npt.NDArray[np.bool_], options: 
         "key": hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
         "target": {"spec": options.model, **target},
         "dataset": {**dataset, "n_members": n_members, "n_non_members": len(is_member) - n_members},
-        "options": selection,
+        "options": {
+            **selection,
+            "expect_accuracy": None if options.expect_accuracy is None else list(options.expect_accuracy),
+        },
         "seed": options.seed,
         "versions": versions(),
     }

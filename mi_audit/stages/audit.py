@@ -13,6 +13,7 @@ from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.trained_attacks import TrainedAttacks
 from mi_audit.stages import _predictions, extract
 from mi_audit.stages._extract_options import ExtractOptions
+from mi_audit.stages._preflight.accuracy import with_expectation
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._training_plan import TrainOptions
 from mi_audit.stages.evaluate import EvaluateOptions, evaluate
@@ -40,7 +41,7 @@ def audit(
     """
     progress = progress or Silence()
     features_path = cached_features(extract_options, cache_dir, progress)
-    cache = cast("FeatureCache", store.read(features_path))
+    cache = with_expectation(cast("FeatureCache", store.read(features_path)), extract_options.expect_accuracy)
     trained = _cached_attacks(cache, features_path.parent, train_options, progress)
     return evaluate(cache, trained, evaluate_options, progress)
 

@@ -19,9 +19,10 @@ class File(TargetSource):
 
         Raises:
             CheckpointError: the file cannot be opened safely, does not fit, or does not belong to the data.
-            UsageError: ``--arch`` is not known, or is needed since more than one network stands.
+            UsageError: ``--arch`` is not known, or is needed since more than one network stands; the weights that
+                ``--weights`` names are not in the file.
         """
         # A name that is not known is refused before the file is read.
         blueprints = find(request.arch) if request.arch is not None else ()
         path = Path(spec)
-        return identified(path, open_state_dict(path), blueprints, request)
+        return identified(path, open_state_dict(path, request.weights), blueprints, request)

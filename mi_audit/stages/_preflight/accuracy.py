@@ -3,10 +3,13 @@
 A wrong normalisation, a permuted class map or swapped sides all show here, and each makes an audit that says nothing.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from mi_audit.metrics.intervals import clopper_pearson, newcombe
+from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
 
 IntArray = npt.NDArray[np.int64]
@@ -40,6 +43,22 @@ def accuracy_findings(
         _swapped(*sides.values()),
     ]
     return [finding for finding in found if finding is not None]
+
+
+def with_expectation(cache: FeatureCache, expected: tuple[float, ...] | None) -> FeatureCache:
+    """A cache that was found, with what is expected now in place of what was expected when it was made."""
+    was = cache.provenance["options"].get("expect_accuracy")
+    now = None if expected is None else list(expected)
+    if was == now:
+        return cache
+    kept = [finding for finding in cache.findings if finding.slug != "accuracy-differs"]
+    found = accuracy_findings(cache.label, cache.predicted, cache.is_member, expected)
+    options = {**cache.provenance["options"], "expect_accuracy": now}
+    return replace(
+        cache,
+        findings=(*kept, *(finding for finding in found if finding.slug == "accuracy-differs")),
+        provenance={**cache.provenance, "options": options},
+    )
 
 
 def _by_side(expected: tuple[float, ...] | None) -> dict[str, float]:
