@@ -63,9 +63,9 @@ def test_the_data_vetoes_a_normalisation_that_is_wrong(arch: str | None, tmp_pat
 
 
 def test_flags_are_not_tried_against_others(tmp_path: Path) -> None:
-    module, probe = fitted("cifar_resnet20", PIXELS, pictures())
-    asked = request(probe, mean=(0.4,), std=(0.9,))
-    assert File().open(saved(tmp_path / "net.pt", module), asked).preprocessing.mean == (0.4,) * 3
+    module, probe = fitted("cifar_resnet20", CIFAR10, pictures())
+    asked = request(probe, mean=(0.47,), std=(0.21,))
+    assert File().open(saved(tmp_path / "net.pt", module), asked).preprocessing.mean == (0.47,) * 3
 
 
 def test_a_network_that_is_right_no_more_often_than_chance_is_refused(tmp_path: Path) -> None:
@@ -91,10 +91,10 @@ def test_two_networks_of_equal_tensors_need_data_or_a_name(tmp_path: Path) -> No
 
 def test_a_network_that_timm_and_torchvision_share_is_one(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    spec = saved(tmp_path / "net.pt", torchvision.models.resnet18(num_classes=10))
+    spec = saved(tmp_path / "net.pt", torchvision.models.resnet34(num_classes=10))
     (candidate,) = search(open_state_dict(Path(spec)), None).candidates
-    assert (candidate.name, candidate.alike) == ("timm:resnet18", ("torchvision:resnet18",))
-    assert "answers as torchvision:resnet18" in candidates_of(open_state_dict(Path(spec)))[0].why
+    assert (candidate.name, candidate.alike) == ("timm:resnet34", ("torchvision:resnet34",))
+    assert "answers as torchvision:resnet34" in candidates_of(open_state_dict(Path(spec)))[0].why
 
 
 def test_a_transformer_for_another_size_is_found(tmp_path: Path) -> None:
