@@ -204,9 +204,16 @@ def listed(texts: Iterable[str] | None) -> tuple[str, ...]:
     return tuple(values)
 
 
-def files_of(*specs: str | None) -> list[Path]:
-    """The files that specs such as ``net.pt`` or ``arrays:images.npz`` may name, whether they are there or not."""
-    return [Path(text) for spec in specs if spec for text in (spec, spec.partition(":")[2]) if text]
+def inputs_of(given: Mapping[str, Any]) -> list[Path]:
+    """The files that an extraction with these options may read, whether they are there or not.
+
+    Specs are ``net.pt``, ``arrays:images.npz`` or ``python:mine.py:network``.
+    """
+    specs = [given[name] for name in ("model", "data") if given[name]]
+    after = [spec.partition(":")[2] for spec in specs]
+    named = [*specs, *after, *(text.rpartition(":")[0] for text in after)]
+    lists = (given[name] for name in ("members_index", "non_members_index", "membership"))
+    return [*(Path(text) for text in named if text), *(path for path in lists if path is not None)]
 
 
 def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:

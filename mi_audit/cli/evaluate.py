@@ -90,7 +90,7 @@ def evaluate(
     Give the two files, or --model and --data to run all three stages in a row.
     """
     if out is not None:
-        check_writable(out, *(files or ()), *options.files_of(model, data))
+        check_writable(out, *(files or ()), *options.inputs_of(ctx.params))
     from mi_audit import store
     from mi_audit.stages import report
     from mi_audit.stages.evaluate import EvaluateOptions

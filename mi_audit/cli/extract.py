@@ -41,7 +41,7 @@ def extract(
     quiet: options.Quiet = False,
 ) -> None:
     """Run the target over members and non-members and keep what an adversary would see."""
-    check_writable(out, *options.files_of(model, data))
+    check_writable(out, *options.inputs_of(ctx.params))
     from mi_audit.stages.audit import extract_file
 
     cache = extract_file(options.extract_options(ctx.params), out, progress(quiet=quiet))

@@ -115,6 +115,10 @@ CASES = {
         ("extract", "--model", "digits.pt", *ARCH, "--data", "arrays:labels.npz", "--out", "labels.npz"),
         "overwritten",
     ),
+    "list overwritten": (
+        ("extract", "--model", "digits.pt", "--data", "digits", "--members-index", "labels.npz", "--out", "labels.npz"),
+        "overwritten",
+    ),
     "audit overwritten": (("report", "audit.npz", "--out", "audit.npz"), "overwritten"),
     "topic": (("list", "attack"), "did you mean 'attacks'"),
     "output in a folder that is not there": (("report", "audit.npz", "--out", "gone/report.md"), "gone"),
