@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import mi_audit
-from mi_audit.stages.demo import ARCHITECTURE, train_target
+from mi_audit.stages.demo import train_target
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Path(folder, "digits.pt")
         train_target(checkpoint, seed=0)
-        audit = mi_audit.audit(str(checkpoint), "digits", arch=ARCHITECTURE, cache_dir=Path(folder, "cache"))
+        audit = mi_audit.audit(str(checkpoint), "digits", cache_dir=Path(folder, "cache"))
 
     print(f"{audit.title}: {audit.selected} was chosen on the known samples")
     for row in (audit.row(audit.selected), audit.row("naive")):

@@ -21,14 +21,14 @@ def test_the_library_example(tmp_path):
     ("limit", "code", "sentence"), [("0.95", 0, "release:"), ("0.1", 1, "no release: the selected")]
 )
 def test_the_gate_lets_a_release_pass_or_not(demo_checkpoint, tmp_path, limit, code, sentence):
-    done = run_gate(tmp_path, demo_checkpoint, "lenet_32_64_200", "digits", limit)
+    done = run_gate(tmp_path, demo_checkpoint, "digits", limit)
     assert done.returncode == code, done.stderr
     assert sentence in done.stdout
     assert (tmp_path / "audit.md").exists()
 
 
 def test_the_gate_is_closed_when_the_audit_cannot_run(tmp_path):
-    done = run_gate(tmp_path, "gone.pt", "lenet", "digits")
+    done = run_gate(tmp_path, "gone.pt", "digits")
     assert done.returncode == 2
     assert "could not run" in done.stdout
 

@@ -41,9 +41,7 @@ def test_the_first_command_runs_on_the_public_checkpoint(assets, tmp_path):
 
 def test_the_python_of_the_readme_is_the_library(demo_checkpoint, tmp_path, monkeypatch, capsys):
     code = re.search(r"```python\n(.+?)```", README, flags=re.DOTALL)[1]
-    code = code.replace('"net.pt", "cifar100"', f'"{demo_checkpoint}", "digits"').replace(
-        "cifar_resnet56", "lenet_32_64_200"
-    )
+    code = code.replace('"net.pt", "cifar100"', f'"{demo_checkpoint}", "digits"')
     monkeypatch.chdir(tmp_path)
     exec(code, {})  # noqa: S102 - the README's own lines
     assert "Estimate(value=" in capsys.readouterr().out
