@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import nn
@@ -38,6 +39,26 @@ class Preprocessing:
         fields = asdict(self)
         del fields["source"]
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples as the target saw them, all on its device.
+
+    Attributes:
+        images: (n, height, width, channels) uint8; never modified.
+        label: (n,) int64, the true classes.
+        logits: (n, n_classes) float32, what the target returned.
+        activations: by the name of a module, its first input in the pass that gave `logits`, (n, ...).
+    """
+
+    images: torch.Tensor
+    label: torch.Tensor
+    logits: torch.Tensor
+    activations: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.label)
 
 
 @dataclass(frozen=True)
@@ -84,6 +105,47 @@ class TargetModel:
         whole = constants.expand(-1, -1, *pixels.shape[2:]).contiguous(memory_format=torch.channels_last)
         return pixels.sub_(whole[0]).div_(whole[1])
 
+    def prepare(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Network input from pixels (n, channels, height, width) in [0, 1] of any floating type, differentiably.
+
+        The same as `normalise`, which works in place and on uint8.
+        """
+        channels = len(self.preprocessing.mean)
+        if pixels.shape[1] == 1 and channels > 1:
+            pixels = pixels.expand(-1, channels, -1, -1)
+        mean, std = pixels.new_tensor((self.preprocessing.mean, self.preprocessing.std)).view(2, -1, 1, 1)
+        return (self._resized(pixels) - mean) / std
+
+    def batch(self, images: torch.Tensor, label: torch.Tensor, names: tuple[str, ...] = ()) -> Batch:
+        """One pass without gradients: the logits, and the first input of each named module.
+
+        A module that is called more than once shows its last call.
+
+        Raises:
+            ValueError: a named module took no part in the pass, or its input is not a tensor with a row per sample.
+        """
+        activations: dict[str, torch.Tensor] = {}
+
+        def keeper(name: str) -> Callable[[nn.Module, tuple[object, ...], dict[str, object]], None]:
+            def keep(_module: nn.Module, inputs: tuple[object, ...], named: dict[str, object]) -> None:
+                first = inputs[0] if inputs else next(iter(named.values()), None)
+                if isinstance(first, torch.Tensor) and len(first) == len(images):
+                    activations[name] = first.detach()
+
+            return keep
+
+        modules = {name: self.module.get_submodule(name) for name in names}
+        hooks = [each.register_forward_pre_hook(keeper(name), with_kwargs=True) for name, each in modules.items()]
+        try:
+            with torch.no_grad():
+                logits = self(images)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if missing := [name for name in names if name not in activations]:
+            raise ValueError(f"expected module {missing[0]!r} to see one tensor row per sample, but it did not")
+        return Batch(images, label, logits, activations)
+
     def _resized(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels in [0, 1] at the size that the network needs: shorter side to `resize`, then the centre."""
         size = self.preprocessing.size
@@ -105,9 +167,9 @@ class TargetModel:
         return two_classes(self.module(self.normalise(images)))
 
 
-def two_classes(logits: torch.Tensor) -> torch.Tensor:
-    """Logits as float32; a one-logit (sigmoid) head z becomes logits (0, z) of two classes, with the same softmax."""
-    logits = logits.to(torch.float32)
+def two_classes(logits: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Logits as `dtype`; a one-logit (sigmoid) head z becomes logits (0, z) of two classes, with the same softmax."""
+    logits = logits.to(dtype)
     if logits.ndim == 1:
         logits = logits.unsqueeze(1)
     if logits.shape[1] == 1:
