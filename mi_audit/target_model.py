@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -41,6 +42,13 @@ class Preprocessing:
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
+class Tap(NamedTuple):
+    """A place in the network: what goes into a module first, or what comes out of it first."""
+
+    module: str
+    side: Literal["input", "output"]
+
+
 @dataclass(frozen=True)
 class Batch:
     """Some samples as the target saw them, all on its device.
@@ -49,13 +57,13 @@ class Batch:
         images: (n, height, width, channels) uint8; never modified.
         label: (n,) int64, the true classes.
         logits: (n, n_classes) float32, what the target returned.
-        activations: by the name of a module, its first input in the pass that gave `logits`, (n, ...).
+        activations: what the taps saw in the pass that gave `logits`, (n, ...) each.
     """
 
     images: torch.Tensor
     label: torch.Tensor
     logits: torch.Tensor
-    activations: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    activations: Mapping[Tap, torch.Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.label)
@@ -116,35 +124,47 @@ class TargetModel:
         mean, std = pixels.new_tensor((self.preprocessing.mean, self.preprocessing.std)).view(2, -1, 1, 1)
         return (self._resized(pixels) - mean) / std
 
-    def batch(self, images: torch.Tensor, label: torch.Tensor, names: tuple[str, ...] = ()) -> Batch:
-        """One pass without gradients: the logits, and the first input of each named module.
+    def batch(self, images: torch.Tensor, label: torch.Tensor, taps: Sequence[Tap] = ()) -> Batch:
+        """One pass without gradients: the logits, and what goes into or comes out of some modules.
 
         A module that is called more than once shows its last call.
 
+        Args:
+            images: (n, height, width, channels) uint8, on the device.
+            label: (n,) true classes.
+            taps: what to keep of the pass.
+
         Raises:
-            ValueError: a named module took no part in the pass, or its input is not a tensor with a row per sample.
+            ValueError: at a tap there was no tensor with a row per sample.
         """
-        activations: dict[str, torch.Tensor] = {}
+        seen: dict[Tap, torch.Tensor] = {}
 
-        def keeper(name: str) -> Callable[[nn.Module, tuple[object, ...], dict[str, object]], None]:
-            def keep(_module: nn.Module, inputs: tuple[object, ...], named: dict[str, object]) -> None:
-                first = inputs[0] if inputs else next(iter(named.values()), None)
-                if isinstance(first, torch.Tensor) and len(first) == len(images):
-                    activations[name] = first.detach()
+        def keep(tap: Tap, values: object) -> None:
+            first = next(iter(values), None) if isinstance(values, tuple | list) else values
+            if isinstance(first, torch.Tensor) and first.ndim and len(first) == len(images):
+                seen[tap] = first.detach()
 
-            return keep
-
-        modules = {name: self.module.get_submodule(name) for name in names}
-        hooks = [each.register_forward_pre_hook(keeper(name), with_kwargs=True) for name, each in modules.items()]
+        hooks = []
+        for tap in taps:
+            module = self.module.get_submodule(tap.module)
+            if tap.side == "input":
+                hooks.append(
+                    module.register_forward_pre_hook(
+                        lambda _, inputs, named, tap=tap: keep(tap, inputs or [*named.values()]), with_kwargs=True
+                    )
+                )
+            else:
+                hooks.append(module.register_forward_hook(lambda _, _inputs, output, tap=tap: keep(tap, output)))
         try:
             with torch.no_grad():
                 logits = self(images)
         finally:
             for hook in hooks:
                 hook.remove()
-        if missing := [name for name in names if name not in activations]:
-            raise ValueError(f"expected module {missing[0]!r} to see one tensor row per sample, but it did not")
-        return Batch(images, label, logits, activations)
+        if missing := [tap for tap in taps if tap not in seen]:
+            place = f"the {missing[0].side} of module {missing[0].module!r}"
+            raise ValueError(f"expected {place} to be a tensor with a row per sample, but it is not")
+        return Batch(images, label, logits, seen)
 
     def _resized(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels in [0, 1] at the size that the network needs: shorter side to `resize`, then the centre."""

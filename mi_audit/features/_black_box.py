@@ -1,5 +1,6 @@
 """Per-sample parameter gradients of any module, from what went in and the gradients of what came out."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,7 +79,9 @@ def gradients(
 
     dims = [0 if is_per_sample else None for is_per_sample in call.per_sample]
     try:
-        together: dict[str, torch.Tensor] = vmap(of_one, in_dims=(dims, 0))(inputs, of_outputs)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "There is a performance drop")
+            together: dict[str, torch.Tensor] = vmap(of_one, in_dims=(dims, 0))(inputs, of_outputs)
     except (RuntimeError, ValueError):
         n_rows = len(range(*rows.indices(n)))
         each = [

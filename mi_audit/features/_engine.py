@@ -1,12 +1,11 @@
-"""Gradient sums of any network: the plan is made once, checked on the first samples, and changed where it does not hold."""
+"""Gradient sums of any network: planned once, checked on the first samples, and planned anew where that fails."""
 
-import copy
-import dataclasses
 from typing import Literal
 
 import torch
 
 from mi_audit.features import _fused_sums, _moments, _one_by_one
+from mi_audit.features._frozen_copy import frozen_copy
 from mi_audit.features._sample_gradients import ChangedInPlaceError, GradientSums, NeedsNetworkError, Pass
 from mi_audit.features._sites import Plan, plan
 from mi_audit.schema.finding import Finding
@@ -31,7 +30,7 @@ class SampleGradients:
         self, target: TargetModel, dtype: torch.dtype, kernel: Kernel = "auto", *, keeps_squares: bool = False
     ) -> None:
         self.trainable = tuple(name for name, each in target.module.named_parameters() if each.requires_grad)
-        self.target = _frozen_copy(target, dtype)
+        self.target = frozen_copy(target, dtype)
         self.dtype, self.kernel, self.keeps_squares = dtype, kernel, keeps_squares
         self.by_network: frozenset[str] = frozenset()
         self.copied: frozenset[str] = frozenset()
@@ -99,7 +98,7 @@ class SampleGradients:
         """Compare every parameter's norm with the plain way, in float64, where nothing but a mistake can differ."""
         target, dtype = self.target, self.dtype
         if dtype != torch.float64:
-            target, dtype = _frozen_copy(self.target, torch.float64), torch.float64
+            target, dtype = frozen_copy(self.target, torch.float64), torch.float64
         try:
             expected = _one_by_one.gradient_sums(target, self.trainable, pixels.double(), label)
         except RuntimeError:  # a network that fixes its own types
@@ -129,11 +128,3 @@ def _differing(got: GradientSums, expected: GradientSums, tolerance: float) -> f
     zero = torch.zeros_like(parameters)
     squares = expected.squares
     return frozenset(name for name in squares if is_off(got.squares.get(name, zero), squares[name], parameters))
-
-
-def _frozen_copy(target: TargetModel, dtype: torch.dtype) -> TargetModel:
-    module = copy.deepcopy(target.module).eval().to(dtype).requires_grad_(requires_grad=False)
-    return dataclasses.replace(target, module=module.to(memory_format=torch.contiguous_format))
-
-
-__all__ = ["Kernel", "SampleGradients"]

@@ -1,7 +1,8 @@
 """Per-sample parameter gradients of one layer from its input a and the gradient d of its output, batch by batch.
 
-Each function takes rows of a and d and gives (n, *shape of the parameter). *Vectors* (biases, normalisations) are few
-numbers and cost one pass over the activations; a *matrix* may be large, so that the caller asks for a few rows at a time.
+Each function takes rows of a and d and gives (n, *shape of the parameter). *Vectors* (biases, normalisations) are
+few numbers and cost one pass over the activations; a *matrix* may be large, so that the caller asks for a few rows at
+a time.
 """
 
 import math
@@ -26,8 +27,8 @@ class Rule:
 
     Attributes:
         vectors: (module, a, d) -> {parameter: (n, ...)}, for the parameters it is quick for.
-        matrix: (module, a, d, is_ordered) -> (n, ...) of the parameter ``weight``; where the order of its numbers does not
-            matter the caller says so, and gets what is quickest.
+        matrix: (module, a, d, is_ordered) -> (n, ...) of the parameter ``weight``; where the order of its numbers does
+            not matter the caller says so, and gets what is quickest.
         is_linear: whether the matrix is the outer product of d and a where both are (n, features).
         before_activation: d is the gradient of what enters the module's own activation ``act``, not of its output.
     """
@@ -38,7 +39,7 @@ class Rule:
     before_activation: bool = False
 
 
-def convolution_weight(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor, is_ordered: bool) -> torch.Tensor:  # noqa: FBT001
+def convolution_weight(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor, is_ordered: bool) -> torch.Tensor:
     """(n, out, in / groups, height, width), by the quickest of three ways for this shape, always the same for it.
 
     The choice is by shape and not by stopwatch, so that equal runs give equal bytes.
@@ -80,7 +81,7 @@ def _weight_gradient(
     return gradient
 
 
-def _unfolded(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor, is_ordered: bool) -> torch.Tensor:  # noqa: FBT001
+def _unfolded(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor, is_ordered: bool) -> torch.Tensor:
     """The product of d with the windows of a that each position saw, both with channels last."""
     n, groups, (c_out, c_in, height, width) = len(a), module.groups, module.weight.shape
     windows = _windows(module, a, d.shape[2], d.shape[3])  # (n, positions, height * width, channels)
@@ -108,7 +109,7 @@ def convolution_bias(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor) -> Ten
     return {} if module.bias is None else {"bias": d.sum((2, 3))}
 
 
-def linear_weight(module: nn.Linear, a: torch.Tensor, d: torch.Tensor, is_ordered: bool) -> torch.Tensor:  # noqa: ARG001, FBT001
+def linear_weight(module: nn.Linear, a: torch.Tensor, d: torch.Tensor, is_ordered: bool) -> torch.Tensor:  # noqa: ARG001
     """(n, out, in): the product of d and a over all positions (tokens) of a sample."""
     n = len(a)
     return torch.bmm(d.reshape(n, -1, d.shape[-1]).transpose(1, 2), a.reshape(n, -1, a.shape[-1]))
@@ -121,10 +122,7 @@ def linear_bias(module: nn.Linear, a: torch.Tensor, d: torch.Tensor) -> Tensors:
 
 def batch_norm(module: Any, a: torch.Tensor, d: torch.Tensor) -> Tensors:
     """In eval mode an affine map of each channel: gamma gets the sum of d * (a - mean) / sigma, beta that of d."""
-    positions = tuple(range(2, a.ndim))
-    of_beta = d.sum(positions) if positions else d
-    product = d * a
-    weighted = product.sum(positions) if positions else product
+    of_beta, weighted = _over_positions(d), _over_positions(d * a)
     sigma = (module.running_var + module.eps).sqrt()
     return _present(module, (weighted - module.running_mean * of_beta) / sigma, of_beta)
 
@@ -143,8 +141,7 @@ def layer_norm_2d(module: Any, a: torch.Tensor, d: torch.Tensor) -> Tensors:
 def group_norm(module: Any, a: torch.Tensor, d: torch.Tensor) -> Tensors:
     """The same over groups of channels; gamma and beta are per channel."""
     normalised = F.group_norm(a, module.num_groups, None, None, module.eps)
-    products, d = (normalised * d).flatten(2), d.flatten(2)
-    return _present(module, products.sum(2), d.sum(2))
+    return _present(module, _over_positions(normalised * d), _over_positions(d))
 
 
 def layer_scale(module: Any, a: torch.Tensor, d: torch.Tensor) -> Tensors:  # noqa: ARG001
@@ -155,6 +152,11 @@ def layer_scale(module: Any, a: torch.Tensor, d: torch.Tensor) -> Tensors:  # no
 def layer_scale_2d(module: Any, a: torch.Tensor, d: torch.Tensor) -> Tensors:  # noqa: ARG001
     """A factor per channel of (n, channels, height, width)."""
     return {"gamma": (a * d).sum((2, 3))}
+
+
+def _over_positions(values: torch.Tensor) -> torch.Tensor:
+    """(n, channels) sums of (n, channels, ...)."""
+    return values.sum(tuple(range(2, values.ndim))) if values.ndim > 2 else values
 
 
 def _over_tokens(module: Any, normalised: torch.Tensor, d: torch.Tensor, n_dims: int) -> Tensors:

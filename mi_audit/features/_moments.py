@@ -43,7 +43,7 @@ def eager_power_sums(values: torch.Tensor) -> torch.Tensor:
     """The sums of `power_sums` by PyTorch's own kernels, in blocks that stay in the cache of a CPU."""
     if values.device.type != "cpu" or values.numel() <= _BLOCK:
         return _sums_of_block(values)
-    n, k = values.shape
+    k = values.shape[1]
     if k > _BLOCK:
         parts = [eager_power_sums(part) for part in values.split(_BLOCK, dim=1)]
         return combined(torch.stack(parts))

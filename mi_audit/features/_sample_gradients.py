@@ -1,8 +1,8 @@
-"""Power sums of every sample's gradients in one batched pass: the gradients of one layer at a time, then they are dropped.
+"""Power sums of every sample's gradients in one batched pass: one layer at a time, and what was summed is dropped.
 
-Autograd works with frozen parameters, forward and back to the image. Hooks keep each layer's input; when the gradient of
-its output arrives, the layer's per-sample gradients are formed for some samples at a time, reduced to power sums and
-dropped, so that the whole per-sample gradient never exists.
+Autograd works with frozen parameters, forward and back to the image. Hooks keep each layer's input; when the gradient
+of its output arrives, the layer's per-sample gradients are formed for some samples at a time, reduced to power sums
+and dropped, so that the whole per-sample gradient never exists.
 """
 
 from collections.abc import Iterator

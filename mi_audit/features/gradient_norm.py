@@ -1,4 +1,4 @@
-"""Seven statistics of the loss gradient with respect to the weights (:w) and the image (:x); norms per layer (:layers)."""
+"""Seven statistics of the loss gradient by the weights (:w) and by the image (:x); norms of each layer (:layers)."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
@@ -22,13 +22,13 @@ class GradientNorm(Feature):
     """The gradient of the cross-entropy of the true label, reduced to seven numbers (Rezaei & Liu, CVPR 2021, Table 7).
 
     L1, L2, smallest and largest size, signed mean, skewness and excess kurtosis (biased, as in scipy) of all trainable
-    parameters' gradient together, and of that of the image in [0, 1] pixels. A frozen parameter does not count; one that
-    takes no part counts with zeros.
+    parameters' gradient together, and of that of the image in [0, 1] pixels. A frozen parameter does not count; one
+    that takes no part counts with zeros.
 
     Attributes:
         parts: which of ``"w"`` (parameters), ``"x"`` (image), ``"layers"`` (L2 norm of each layer's own parameters).
         dtype: ``"float64"`` for round-off far below what float32 leaves, at several times the cost.
-        kernel: ``"fused"`` sums powers in C compiled on the spot, ``"eager"`` in PyTorch; ``"auto"`` takes what is there.
+        kernel: ``"fused"`` sums powers in C compiled on the spot, ``"eager"`` in PyTorch, ``"auto"`` as is there.
     """
 
     argument: ClassVar[str | None] = "parts"

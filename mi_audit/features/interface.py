@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from mi_audit.schema.finding import Finding
-from mi_audit.target_model import Batch, TargetModel
+from mi_audit.target_model import Batch, Tap, TargetModel
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class BoundFeature(abc.ABC):
 
     Attributes:
         columns: {name in the cache: names of its columns}, all names that `compute` gives.
-        modules: names of the modules whose input has to be in `Batch.activations`.
+        taps: what has to be in `Batch.activations`, from the pass that gives the outputs.
         passes: rough cost per sample in passes forward and backward of its own; 0 where the outputs' pass is enough.
     """
 
     columns: Mapping[str, tuple[str, ...]]
-    modules: tuple[str, ...] = ()
+    taps: tuple[Tap, ...] = ()
     passes: float = 0.0
 
     @abc.abstractmethod
