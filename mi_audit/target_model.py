@@ -122,7 +122,8 @@ class TargetModel:
         if pixels.shape[1] == 1 and channels > 1:
             pixels = pixels.expand(-1, channels, -1, -1)
         mean, std = pixels.new_tensor((self.preprocessing.mean, self.preprocessing.std)).view(2, -1, 1, 1)
-        return (self._resized(pixels) - mean) / std
+        prepared: torch.Tensor = (self._resized(pixels) - mean) / std
+        return prepared
 
     def batch(self, images: torch.Tensor, label: torch.Tensor, taps: Sequence[Tap] = ()) -> Batch:
         """One pass without gradients: the logits, and what goes into or comes out of some modules.

@@ -1,7 +1,7 @@
 """Per-sample parameter gradients of any module, from what went in and the gradients of what came out."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,9 +73,9 @@ def gradients(
         return [found[index] for index in known]
 
     def of_one(own: Sequence[torch.Tensor], cotangents: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-        pull: Callable[..., tuple[dict[str, torch.Tensor]]]
-        _, pull = vjp(lambda values: outputs(values, own), detached)
-        return pull(cotangents)[0]
+        pull = vjp(lambda values: outputs(values, own), detached)[1]
+        found: dict[str, torch.Tensor] = pull(cotangents)[0]
+        return found
 
     dims = [0 if is_per_sample else None for is_per_sample in call.per_sample]
     try:

@@ -152,7 +152,7 @@ class Search:
 
     def _find_crossings(self) -> None:
         """Replace `here` by the crossing between `before` and `here`, some samples at a time."""
-        for rows in self.has_crossed.nonzero().flatten().split(self.walk.n_slots):
+        for rows in torch.split(self.has_crossed.nonzero().flatten(), self.walk.n_slots):
             found = roots(self.gap_before[rows], self.gap_here[rows], self._evaluation(rows))
             self.here[rows] = self._between(rows, found.position)
             self.n_evaluations[rows] = found.n_evaluations

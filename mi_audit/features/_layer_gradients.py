@@ -85,7 +85,8 @@ def _unfolded(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor, is_ordered: b
     """The product of d with the windows of a that each position saw, both with channels last."""
     n, groups, (c_out, c_in, height, width) = len(a), module.groups, module.weight.shape
     windows = _windows(module, a, d.shape[2], d.shape[3])  # (n, positions, height * width, channels)
-    windows = windows.unflatten(3, (groups, c_in)).permute(0, 3, 1, 2, 4).reshape(n * groups, -1, height * width * c_in)
+    windows = windows.reshape(n, -1, height * width, groups, c_in).permute(0, 3, 1, 2, 4)
+    windows = windows.reshape(n * groups, -1, height * width * c_in)
     product = torch.bmm(d.reshape(n * groups, c_out // groups, -1), windows)
     if not is_ordered:
         return product.view(n, c_out, -1)
@@ -94,7 +95,7 @@ def _unfolded(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor, is_ordered: b
 
 def _windows(module: nn.Conv2d, a: torch.Tensor, n_down: int, n_across: int) -> torch.Tensor:
     (height, width), (down, across), (dilate_y, dilate_x) = module.kernel_size, module.stride, module.dilation
-    pad_y, pad_x = module.padding
+    pad_y, pad_x = (int(length) for length in module.padding)
     pixels = a.permute(0, 2, 3, 1).contiguous()
     if pad_y or pad_x:
         pixels = F.pad(pixels, (0, 0, pad_x, pad_x, pad_y, pad_y))

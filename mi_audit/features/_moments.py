@@ -34,7 +34,7 @@ def power_sums(values: torch.Tensor, reduce: Reduce | None = None) -> torch.Tens
     needs_more &= largest > 0
     if bool(needs_more.any()):
         rows = needs_more.nonzero().squeeze(1)
-        for row in rows.split(max(1, _BLOCK // values.shape[1])):
+        for row in torch.split(rows, max(1, _BLOCK // values.shape[1])):
             sums[row] = (reduce or eager_power_sums)(values[row].double())
     return sums
 
@@ -45,9 +45,9 @@ def eager_power_sums(values: torch.Tensor) -> torch.Tensor:
         return _sums_of_block(values)
     k = values.shape[1]
     if k > _BLOCK:
-        parts = [eager_power_sums(part) for part in values.split(_BLOCK, dim=1)]
+        parts = [eager_power_sums(part) for part in torch.split(values, _BLOCK, dim=1)]
         return combined(torch.stack(parts))
-    return torch.cat([_sums_of_block(rows) for rows in values.split(max(1, _BLOCK // k))])
+    return torch.cat([_sums_of_block(rows) for rows in torch.split(values, max(1, _BLOCK // k))])
 
 
 def _sums_of_block(values: torch.Tensor) -> torch.Tensor:

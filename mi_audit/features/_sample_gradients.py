@@ -207,7 +207,7 @@ class Pass:
         for index, output in enumerate(outputs):
             if output.requires_grad:
                 self.waiting[number] += 1
-                output.register_hook(arrival(index))
+                output.register_hook(arrival(index))  # type: ignore[no-untyped-call]
 
     # Reduction: per-sample gradients, then their sums.
 

@@ -150,10 +150,7 @@ def main() -> int:
         ratios = {way: medians[way] / base for way in ("eager", "fused", "loop", "vmap(grad)") if way in medians}
         is_met &= all(ratios[way] <= goal for way, goal in GOALS.items() if way in ratios)
         shown = "".join(f"{ratios.get(way, float('nan')):>12.2f}" for way in ("eager", "fused", "loop", "vmap(grad)"))
-        print(
-            f"{name:<22}{NETWORKS[name][2]:>6}{base * 1e3:>9.1f}{shown}   F+B layouts {medians['F+B'] * 1e3:.0f} {medians['F+B channels last'] * 1e3:.0f}",
-            flush=True,
-        )
+        print(f"{name:<22}{NETWORKS[name][2]:>6}{base * 1e3:>9.1f}{shown}", flush=True)
     print(f"largest resident memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MB")
     print(f"goals (eager {GOALS['eager']}, fused {GOALS['fused']}): {'met' if is_met else 'MISSED'}")
     return 0 if is_met else 1
