@@ -73,9 +73,9 @@ class SampleGradients:
         """One batch, replanned as often as it takes; each time fewer parameters are left that it can happen for."""
         while not self.is_one_by_one:
             planned = self.plan if target is self.target else self._planned(target)
-            reduce = self._reduce(pixels.device)
+            kernels = self._kernels(pixels.device)
             try:
-                return Pass(target, planned, self.copied, reduce, keeps_squares=keeps_squares).run(pixels, label)
+                return Pass(target, planned, self.copied, kernels, keeps_squares=keeps_squares).run(pixels, label)
             except NeedsNetworkError as error:
                 self.is_one_by_one |= error.keys <= self.by_network
                 self._by_network(error.keys)
@@ -87,12 +87,10 @@ class SampleGradients:
         self.by_network |= keys
         self.plan = self._planned(self.target)
 
-    def _reduce(self, device: torch.device) -> _moments.Reduce | None:
+    def _kernels(self, device: torch.device) -> _moments.Kernels:
         if self.kernel == "eager" or device.type != "cpu":
-            return None
-        if self.kernel == "auto" and not _fused_sums.is_available():
-            return None
-        return _fused_sums.fused_power_sums
+            return _moments.EAGER
+        return _fused_sums.FUSED if self.kernel == "fused" or _fused_sums.is_available() else _moments.EAGER
 
     def _check(self, pixels: torch.Tensor, label: torch.Tensor) -> None:
         """Compare every parameter's norm with the plain way, in float64, where nothing but a mistake can differ."""

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import torch
 
+from mi_audit.features._moments import Kernels, eager_channel_sums
+
 _SOURCE = r"""
 #include <math.h>
 #include <stdint.h>
@@ -50,6 +52,21 @@ void NAME(const T *g, int64_t n, int64_t k, double *out) {                      
         out[0] = t1; out[1] = ta; out[2] = t2; out[3] = t3; out[4] = t4;                           \
         out[5] = largest; out[6] = least;                                                          \
     }                                                                                              \
+}
+void channel_sums_f32(const float *d, const float *a, int64_t n, int64_t k, float *of_d, float *of_da) {
+    for (int64_t row = 0; row < n; row++, d += k, a += k) {
+        double td = 0, ta = 0;
+        int64_t i = 0;
+        while (i + LANES <= k) {
+            int64_t stop = i + BLOCK < k ? i + BLOCK : i + (k - i) / LANES * LANES;
+            float sd[LANES] = {0}, sa[LANES] = {0};
+            for (; i < stop; i += LANES)
+                for (int l = 0; l < LANES; l++) { sd[l] += d[i + l]; sa[l] += d[i + l] * a[i + l]; }
+            for (int l = 0; l < LANES; l++) { td += sd[l]; ta += sa[l]; }
+        }
+        for (; i < k; i++) { td += d[i]; ta += (double)d[i] * a[i]; }
+        of_d[row] = (float)td; of_da[row] = (float)ta;
+    }
 }
 KERNEL(power_sums_f32, float, fabsf)
 KERNEL(power_sums_f64, double, fabs)
@@ -90,6 +107,18 @@ def fused_power_sums(values: torch.Tensor) -> torch.Tensor:
     return sums
 
 
+def fused_channel_sums(d: torch.Tensor, a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Sums over positions of d and of d * a in one pass; what the kernel is not made for goes the eager way."""
+    library, is_plain = _library(), d.dtype == a.dtype == torch.float32 and d.ndim > 2
+    if library is None or not is_plain or not (d.is_contiguous() and a.is_contiguous()):
+        return eager_channel_sums(d, a)
+    n_rows = d.shape[0] * d.shape[1]
+    of_d, of_da = d.new_empty(d.shape[:2]), d.new_empty(d.shape[:2])
+    n_positions = d.numel() // n_rows
+    library.channel_sums_f32(d.data_ptr(), a.data_ptr(), n_rows, n_positions, of_d.data_ptr(), of_da.data_ptr())
+    return of_d, of_da
+
+
 def is_available() -> bool:
     """Whether the kernel is there; the first call compiles it (about a second)."""
     return _library() is not None
@@ -123,4 +152,9 @@ def _typed(library: ctypes.CDLL) -> ctypes.CDLL:
     for kernel in (library.power_sums_f32, library.power_sums_f64):
         kernel.argtypes = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
         kernel.restype = None
+    library.channel_sums_f32.argtypes = (*[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 2)
+    library.channel_sums_f32.restype = None
     return library
+
+
+FUSED = Kernels(fused_power_sums, fused_channel_sums)

@@ -14,6 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - the usual name
 
+from mi_audit.features._moments import ChannelSums
+
 Tensors = dict[str, torch.Tensor]
 # Measured on one thread of an AVX-512 CPU: below so many positions the product over unfolded windows is the quickest,
 # above so many the convolution of one sample at a time is as quick as any, where there is enough work in it.
@@ -26,14 +28,14 @@ class Rule:
     """How one kind of layer gets its gradients.
 
     Attributes:
-        vectors: (module, a, d) -> {parameter: (n, ...)}, for the parameters it is quick for.
+        vectors: (module, a, d, sums over positions) -> {parameter: (n, ...)}, for the parameters it is quick for.
         matrix: (module, a, d, is_ordered) -> (n, ...) of the parameter ``weight``; where the order of its numbers does
             not matter the caller says so, and gets what is quickest.
         is_linear: whether the matrix is the outer product of d and a where both are (n, features).
         before_activation: d is the gradient of what enters the module's own activation ``act``, not of its output.
     """
 
-    vectors: Callable[[Any, torch.Tensor, torch.Tensor], Tensors] | None = None
+    vectors: Callable[[Any, torch.Tensor, torch.Tensor, ChannelSums], Tensors] | None = None
     matrix: Callable[[Any, torch.Tensor, torch.Tensor, bool], torch.Tensor] | None = None
     is_linear: bool = False
     before_activation: bool = False
@@ -105,7 +107,7 @@ def _windows(module: nn.Conv2d, a: torch.Tensor, n_down: int, n_across: int) -> 
     return pixels.as_strided(size, steps).reshape(len(a), n_down * n_across, height * width, -1)
 
 
-def convolution_bias(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor) -> Tensors:  # noqa: ARG001
+def convolution_bias(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor, sums: ChannelSums) -> Tensors:  # noqa: ARG001
     """Sums of d over positions."""
     return {} if module.bias is None else {"bias": d.sum((2, 3))}
 
@@ -116,48 +118,44 @@ def linear_weight(module: nn.Linear, a: torch.Tensor, d: torch.Tensor, is_ordere
     return torch.bmm(d.reshape(n, -1, d.shape[-1]).transpose(1, 2), a.reshape(n, -1, a.shape[-1]))
 
 
-def linear_bias(module: nn.Linear, a: torch.Tensor, d: torch.Tensor) -> Tensors:  # noqa: ARG001
+def linear_bias(module: nn.Linear, a: torch.Tensor, d: torch.Tensor, sums: ChannelSums) -> Tensors:  # noqa: ARG001
     """Sums of d over positions."""
     return {} if module.bias is None else {"bias": d.reshape(len(d), -1, d.shape[-1]).sum(1)}
 
 
-def batch_norm(module: Any, a: torch.Tensor, d: torch.Tensor) -> Tensors:
+def batch_norm(module: Any, a: torch.Tensor, d: torch.Tensor, sums: ChannelSums) -> Tensors:
     """In eval mode an affine map of each channel: gamma gets the sum of d * (a - mean) / sigma, beta that of d."""
-    of_beta, weighted = _over_positions(d), _over_positions(d * a)
+    of_beta, weighted = sums(d, a)
     sigma = (module.running_var + module.eps).sqrt()
     return _present(module, (weighted - module.running_mean * of_beta) / sigma, of_beta)
 
 
-def layer_norm(module: Any, a: torch.Tensor, d: torch.Tensor) -> Tensors:
+def layer_norm(module: Any, a: torch.Tensor, d: torch.Tensor, sums: ChannelSums) -> Tensors:  # noqa: ARG001
     """Gamma gets the sum of d times the normalised input over positions, beta that of d."""
     normalised = F.layer_norm(a, module.normalized_shape, None, None, module.eps)
     return _over_tokens(module, normalised, d, len(module.normalized_shape))
 
 
-def layer_norm_2d(module: Any, a: torch.Tensor, d: torch.Tensor) -> Tensors:
+def layer_norm_2d(module: Any, a: torch.Tensor, d: torch.Tensor, sums: ChannelSums) -> Tensors:
     """The same over the channels of (n, channels, height, width)."""
-    return layer_norm(module, a.permute(0, 2, 3, 1), d.permute(0, 2, 3, 1))
+    return layer_norm(module, a.permute(0, 2, 3, 1), d.permute(0, 2, 3, 1), sums)
 
 
-def group_norm(module: Any, a: torch.Tensor, d: torch.Tensor) -> Tensors:
+def group_norm(module: Any, a: torch.Tensor, d: torch.Tensor, sums: ChannelSums) -> Tensors:
     """The same over groups of channels; gamma and beta are per channel."""
     normalised = F.group_norm(a, module.num_groups, None, None, module.eps)
-    return _present(module, _over_positions(normalised * d), _over_positions(d))
+    of_beta, of_gamma = sums(d, normalised)
+    return _present(module, of_gamma, of_beta)
 
 
-def layer_scale(module: Any, a: torch.Tensor, d: torch.Tensor) -> Tensors:  # noqa: ARG001
+def layer_scale(module: Any, a: torch.Tensor, d: torch.Tensor, sums: ChannelSums) -> Tensors:  # noqa: ARG001
     """A factor per channel, channels last: the sum of d * a over positions."""
     return {"gamma": (a * d).reshape(len(a), -1, a.shape[-1]).sum(1)}
 
 
-def layer_scale_2d(module: Any, a: torch.Tensor, d: torch.Tensor) -> Tensors:  # noqa: ARG001
+def layer_scale_2d(module: Any, a: torch.Tensor, d: torch.Tensor, sums: ChannelSums) -> Tensors:  # noqa: ARG001
     """A factor per channel of (n, channels, height, width)."""
-    return {"gamma": (a * d).sum((2, 3))}
-
-
-def _over_positions(values: torch.Tensor) -> torch.Tensor:
-    """(n, channels) sums of (n, channels, ...)."""
-    return values.sum(tuple(range(2, values.ndim))) if values.ndim > 2 else values
+    return {"gamma": sums(d, a)[1]}
 
 
 def _over_tokens(module: Any, normalised: torch.Tensor, d: torch.Tensor, n_dims: int) -> Tensors:
@@ -207,13 +205,12 @@ def rule_for(module: nn.Module) -> Rule | None:
     rule = _FOREIGN.get(f"{kind.__module__}.{kind.__qualname__}") or _NATIVE.get(kind.forward)
     if rule is None or not _has_usual_parameters(module):
         return None
-    if rule is CONVOLUTION and (module.padding_mode != "zeros" or isinstance(module.padding, str)):
-        return None
-    if rule.vectors is batch_norm and module.running_mean is None:
-        return None
-    if rule.before_activation and not isinstance(getattr(module, "drop", None), nn.Identity):
-        return None
-    return rule
+    is_odd = (
+        (rule is CONVOLUTION and (module.padding_mode != "zeros" or isinstance(module.padding, str)))
+        or (rule.vectors is batch_norm and module.running_mean is None)
+        or (rule.before_activation and not isinstance(getattr(module, "drop", None), nn.Identity))
+    )
+    return None if is_odd else rule
 
 
 def _has_usual_parameters(module: nn.Module) -> bool:

@@ -74,7 +74,7 @@ class Pass:
         target: its module has frozen parameters and is in eval mode.
         planned: of that module.
         copied: sites whose inputs are copied, because something writes over them.
-        reduce: the kernel of the power sums, ``None`` for eager.
+        kernels: what runs over much memory.
         keeps_squares: whether sums of squares are kept for each parameter.
     """
 
@@ -83,11 +83,11 @@ class Pass:
         target: TargetModel,
         planned: Plan,
         copied: frozenset[str],
-        reduce: _moments.Reduce | None,
+        kernels: _moments.Kernels,
         *,
         keeps_squares: bool,
     ) -> None:
-        self.target, self.plan, self.copied, self.reduce = target, planned, copied, reduce
+        self.target, self.plan, self.copied, self.kernels = target, planned, copied, kernels
         self.keeps_squares = keeps_squares
         self.n = 0
         self.is_recording = False
@@ -128,7 +128,7 @@ class Pass:
             self._reduce_group(number)
         for key, gradient in zip(self.plan.leaves, of_inputs[1:], strict=True):
             self._add_vector(key, gradient)
-        image = _moments.power_sums(of_inputs[0].flatten(1), self.reduce)
+        image = _moments.power_sums(of_inputs[0].flatten(1), self.kernels.power_sums)
         return GradientSums(self._all_sums(pixels), image, scale, self.squares)
 
     def _leaf(self, parameter: torch.Tensor) -> torch.Tensor:
@@ -243,7 +243,7 @@ class Pass:
             if use.site.rule is None or use.site.rule.vectors is None:
                 continue
             a, d = self._pair(use)
-            for own, gradient in use.site.rule.vectors(use.site.module, a, d).items():
+            for own, gradient in use.site.rule.vectors(use.site.module, a, d, self.kernels.channel_sums).items():
                 if own in use.site.keys:
                     self._add_vector(use.site.keys[own], self._per_sample(gradient))
 
@@ -272,7 +272,7 @@ class Pass:
                 for key, gradient in self._matrices(use, rows, is_ordered=len(uses) > 1).items():
                     gradients[key] = gradients[key] + gradient if key in gradients else gradient
             for key, gradient in gradients.items():
-                parts[key].append(_moments.power_sums(gradient.flatten(1), self.reduce))
+                parts[key].append(_moments.power_sums(gradient.flatten(1), self.kernels.power_sums))
         for key, sums in parts.items():
             self._add(key, torch.cat(sums))
 
@@ -324,7 +324,9 @@ class Pass:
             for key, vector in self.vectors.items():
                 self.squares[key] = vector.double().square().sum(1)
         if self.vectors:
-            self.sums.append(_moments.power_sums(torch.cat(list(self.vectors.values()), dim=1), self.reduce))
+            self.sums.append(
+                _moments.power_sums(torch.cat(list(self.vectors.values()), dim=1), self.kernels.power_sums)
+            )
         if self.met | set(self.vectors) != set(self.plan.parameters):  # some took no part: their gradient is 0
             self.sums.append(torch.zeros((self.n, _MINIMUM + 1), dtype=torch.float64, device=pixels.device))
         return _moments.combined(torch.stack(self.sums))
