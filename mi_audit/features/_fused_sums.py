@@ -53,15 +53,20 @@ void NAME(const T *g, int64_t n, int64_t k, double *out) {                      
         out[5] = largest; out[6] = least;                                                          \
     }                                                                                              \
 }
+typedef float lanes __attribute__((vector_size(64), aligned(4)));
 void channel_sums_f32(const float *d, const float *a, int64_t n, int64_t k, float *of_d, float *of_da) {
     for (int64_t row = 0; row < n; row++, d += k, a += k) {
         double td = 0, ta = 0;
         int64_t i = 0;
-        while (i + LANES <= k) {
-            int64_t stop = i + BLOCK < k ? i + BLOCK : i + (k - i) / LANES * LANES;
-            float sd[LANES] = {0}, sa[LANES] = {0};
-            for (; i < stop; i += LANES)
-                for (int l = 0; l < LANES; l++) { sd[l] += d[i + l]; sa[l] += d[i + l] * a[i + l]; }
+        while (i + 2 * LANES <= k) {
+            int64_t stop = i + BLOCK < k ? i + BLOCK : i + (k - i) / (2 * LANES) * (2 * LANES);
+            lanes sd = {0}, sa = {0}, ud = {0}, ua = {0};
+            for (; i < stop; i += 2 * LANES) {
+                lanes v = *(const lanes *)(d + i), w = *(const lanes *)(d + i + LANES);
+                sd += v; ud += w;
+                sa += v * *(const lanes *)(a + i); ua += w * *(const lanes *)(a + i + LANES);
+            }
+            sd += ud; sa += ua;
             for (int l = 0; l < LANES; l++) { td += sd[l]; ta += sa[l]; }
         }
         for (; i < k; i++) { td += d[i]; ta += (double)d[i] * a[i]; }

@@ -20,7 +20,8 @@ Tensors = dict[str, torch.Tensor]
 # Measured on one thread of an AVX-512 CPU: below so many positions the product over unfolded windows is the quickest,
 # above so many the convolution of one sample at a time is as quick as any, where there is enough work in it.
 _UNFOLD_POSITIONS, _LOOP_POSITIONS, _LOOP_WORK = 200, 2000, 4096
-_FEW_CHANNELS, _LARGE_WEIGHT = 4, 1 << 20
+_WINDOW_BYTES = 1 << 20
+_VECTOR, _LARGE_WEIGHT = 16, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,15 @@ def convolution_weight(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor, is_o
     is_plain = module.groups == 1 and d.dtype == torch.float32
     if d.dtype != torch.float32 or d.device.type != "cpu":
         return _unfolded(module, a, d, is_ordered)
+    if is_plain and max(*module.kernel_size, *module.stride) == 1 and not any(map(int, module.padding)):
+        return torch.bmm(d.flatten(2), a.flatten(2).transpose(1, 2))
     if is_plain and work * math.prod(module.kernel_size) >= _LARGE_WEIGHT and positions < _UNFOLD_POSITIONS // 2:
         return _one_by_one(module, a, d)
     if is_plain and positions <= _UNFOLD_POSITIONS:
         return _unfolded(module, a, d, is_ordered)
-    if is_plain and positions > _LOOP_POSITIONS and (work >= _LOOP_WORK or module.in_channels <= _FEW_CHANNELS):
+    # As groups, channels have to fill vectors.
+    is_ragged = module.in_channels % _VECTOR != 0 or module.out_channels % _VECTOR != 0
+    if is_plain and (is_ragged or (positions > _LOOP_POSITIONS and work >= _LOOP_WORK)):
         return _one_by_one(module, a, d)
     return _samples_as_groups(module, a, d)
 
@@ -86,10 +91,18 @@ def _weight_gradient(
 def _unfolded(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor, is_ordered: bool) -> torch.Tensor:
     """The product of d with the windows of a that each position saw, both with channels last."""
     n, groups, (c_out, c_in, height, width) = len(a), module.groups, module.weight.shape
-    windows = _windows(module, a, d.shape[2], d.shape[3])  # (n, positions, height * width, channels)
-    windows = windows.reshape(n, -1, height * width, groups, c_in).permute(0, 3, 1, 2, 4)
-    windows = windows.reshape(n * groups, -1, height * width * c_in)
-    product = torch.bmm(d.reshape(n * groups, c_out // groups, -1), windows)
+    windows_of_one = d.shape[2] * d.shape[3] * height * width * a.shape[1]
+    product = d.new_empty((n * groups, c_out // groups, height * width * c_in))
+    # So many samples at a time that their windows stay in the cache.
+    size = max(1, _WINDOW_BYTES // (4 * windows_of_one))
+    for start in range(0, n, size):
+        some = slice(start, start + size)
+        windows = _windows(module, a[some], d.shape[2], d.shape[3])  # (n, positions, height * width, channels)
+        n_some = len(windows)
+        windows = windows.reshape(n_some, -1, height * width, groups, c_in).permute(0, 3, 1, 2, 4)
+        windows = windows.reshape(n_some * groups, -1, height * width * c_in)
+        of_d = d[some].reshape(n_some * groups, c_out // groups, -1)
+        torch.bmm(of_d, windows, out=product[start * groups : (start + n_some) * groups])
     if not is_ordered:
         return product.view(n, c_out, -1)
     return product.view(n, c_out, height, width, c_in).permute(0, 1, 4, 2, 3)

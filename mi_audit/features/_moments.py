@@ -7,6 +7,8 @@ import torch
 
 STATISTICS = ("l1", "l2", "min-abs", "max-abs", "mean", "skewness", "kurtosis")
 _S1, _ABS, _S2, _S3, _S4, _MAX, _MIN = range(7)
+# What a sum is multiplied with where all numbers are doubled, as a power of 2.
+_DEGREES = (1, 1, 2, 3, 4, 1, 1)
 _TINY, _HUGE = 1e-7, 1e7
 _BLOCK = 1 << 17
 # A constant leaves nothing but round-off of the mean's square in the second moment.
@@ -32,26 +34,36 @@ class Kernels:
 def power_sums(values: torch.Tensor, reduce: Reduce | None = None) -> torch.Tensor:
     """Power sums of each row of (n, k) values: (n, 7) float64 with sums of g, |g|, g^2, g^3, g^4, then max and min |g|.
 
-    Rows whose raw sums in float32 would not be good enough (a mean larger than the spread, fourth powers that leave the
-    range) are summed again in float64; on a GPU, where asking costs a wait, only what may be asked without one.
+    Rows whose raw sums in float32 would not be good enough are summed again: with a mean larger than the spread in
+    float64, with powers that leave the range after an exact scaling. Not on a GPU, where asking costs a wait.
 
     Args:
         values: (n, k) floating point.
         reduce: the kernel for contiguous float32 or float64 rows; eager PyTorch when ``None``.
     """
     values = values.contiguous()
-    sums = (reduce or eager_power_sums)(values)
+    reduce = reduce or eager_power_sums
+    sums = reduce(values)
     if values.dtype == torch.float64 or values.device.type != "cpu":
         return sums
-    mean, mean_square = sums[:, _S1] / values.shape[1], sums[:, _S2] / values.shape[1]
     largest = sums[:, _MAX]
-    needs_more = (2 * mean.square() > mean_square) | (largest < _TINY) | (largest > _HUGE)
-    needs_more &= largest > 0
-    if bool(needs_more.any()):
-        rows = needs_more.nonzero().squeeze(1)
-        for row in torch.split(rows, max(1, _BLOCK // values.shape[1])):
-            sums[row] = (reduce or eager_power_sums)(values[row].double())
+    is_far = (largest > 0) & ((largest < _TINY) | (largest > _HUGE)) & largest.isfinite()
+    for row in _rows(is_far, values):
+        exponent = largest[row].log2().floor().unsqueeze(1)
+        scaled = values[row] * torch.exp2(-exponent).clamp(max=2.0**126).float()
+        exponent = exponent.clamp(min=-126.0)
+        sums[row] = reduce(scaled) * torch.exp2(exponent * torch.tensor(_DEGREES, dtype=torch.float64))
+    is_heavy = 2 * (sums[:, _S1] / values.shape[1]).square() > sums[:, _S2] / values.shape[1]
+    for row in _rows(is_heavy, values):
+        sums[row] = reduce(values[row].double())
     return sums
+
+
+def _rows(chosen: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Positions of the chosen rows, some at a time."""
+    if not bool(chosen.any()):
+        return ()
+    return torch.split(chosen.nonzero().squeeze(1), max(1, _BLOCK // values.shape[1]))
 
 
 def eager_power_sums(values: torch.Tensor) -> torch.Tensor:
