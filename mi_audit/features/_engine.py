@@ -6,7 +6,8 @@ import torch
 
 from mi_audit.features import _fused_sums, _moments, _one_by_one
 from mi_audit.features._frozen_copy import frozen_copy
-from mi_audit.features._sample_gradients import ChangedInPlaceError, GradientSums, NeedsNetworkError, Pass
+from mi_audit.features._layer_sums import ChangedInPlaceError, NeedsNetworkError
+from mi_audit.features._sample_gradients import GradientSums, Pass
 from mi_audit.features._sites import Plan, plan
 from mi_audit.schema.finding import Finding
 from mi_audit.target_model import TargetModel

@@ -6,7 +6,7 @@ and dropped, so that the whole per-sample gradient never exists.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,29 +14,10 @@ from torch import nn
 from torch.func import functional_call
 
 from mi_audit.features import _black_box, _moments
-from mi_audit.features._layer_gradients import Rule
+from mi_audit.features._layer_sums import LayerSums, NeedsNetworkError, Use
 from mi_audit.features._sites import Plan, Site
 from mi_audit.features._unit_cotangent import unit_cotangent
 from mi_audit.target_model import TargetModel, two_classes
-
-CHUNK_BYTES = 16 << 20
-_SQUARES, _MINIMUM = 2, 6
-
-
-class NeedsNetworkError(Exception):
-    """Parameters of a site that cannot be taken care of where its module is called."""
-
-    def __init__(self, site: Site) -> None:
-        super().__init__(site.name)
-        self.keys = frozenset(site.keys.values())
-
-
-class ChangedInPlaceError(Exception):
-    """A layer's input was written over before its gradient arrived; it has to be copied."""
-
-    def __init__(self, site: Site) -> None:
-        super().__init__(site.name)
-        self.site = site
 
 
 @dataclass(frozen=True)
@@ -54,17 +35,6 @@ class GradientSums:
     image: torch.Tensor
     scale: torch.Tensor
     squares: dict[str, torch.Tensor]
-
-
-@dataclass(eq=False)
-class _Use:
-    """One call of a site's module in this pass."""
-
-    site: Site
-    args: Any
-    per_sample: tuple[bool, ...] = ()
-    versions: tuple[int, ...] = ()
-    cotangents: list[torch.Tensor | None] = field(default_factory=lambda: [None])
 
 
 class Pass:
@@ -87,16 +57,12 @@ class Pass:
         *,
         keeps_squares: bool,
     ) -> None:
-        self.target, self.plan, self.copied, self.kernels = target, planned, copied, kernels
-        self.keeps_squares = keeps_squares
+        self.target, self.plan, self.copied = target, planned, copied
+        self.kernels, self.keeps_squares = kernels, keeps_squares
         self.n = 0
         self.is_recording = False
-        self.uses: dict[int, list[_Use]] = {number: [] for number in range(len(planned.groups))}
+        self.uses: dict[int, list[Use]] = {number: [] for number in range(len(planned.groups))}
         self.waiting = dict.fromkeys(self.uses, 0)
-        self.sums: list[torch.Tensor] = []
-        self.vectors: dict[str, torch.Tensor] = {}
-        self.squares: dict[str, torch.Tensor] = {}
-        self.met: set[str] = set()
 
     def run(self, pixels: torch.Tensor, label: torch.Tensor) -> GradientSums:
         """Forward, back, and the sums.
@@ -109,6 +75,7 @@ class Pass:
             NeedsNetworkError, ChangedInPlaceError: the plan does not do for this network.
         """
         self.n, module = len(pixels), self.target.module
+        self.sums = LayerSums(self.n, self.plan.parameters, self.kernels, keeps_squares=self.keeps_squares)
         pixels = pixels.detach().requires_grad_()
         leaves = [self._leaf(self.plan.parameters[key]) for key in self.plan.leaves]
         hooks = list(self._hooks())
@@ -127,9 +94,9 @@ class Pass:
         for number in self.uses:
             self._reduce_group(number)
         for key, gradient in zip(self.plan.leaves, of_inputs[1:], strict=True):
-            self._add_vector(key, gradient)
+            self.sums.add_vector(key, gradient)
         image = _moments.power_sums(of_inputs[0].flatten(1), self.kernels.power_sums)
-        return GradientSums(self._all_sums(pixels), image, scale, self.squares)
+        return GradientSums(self.sums.total(pixels.device), image, scale, self.sums.squares)
 
     def _leaf(self, parameter: torch.Tensor) -> torch.Tensor:
         shape = (self.n, *parameter.shape[1:])
@@ -164,7 +131,7 @@ class Pass:
                 kept = [tensor.clone() for tensor in kept]
             if site.rule is not None and (len(kept) != 1 or len(kept[0]) % self.n):
                 raise NeedsNetworkError(site)
-            use = _Use(site, _black_box.replaced((args, named), iter(kept)))
+            use = Use(site, _black_box.replaced((args, named), iter(kept)))
             use.per_sample = tuple(tensor.requires_grad for tensor in given)
             use.versions = tuple(tensor._version for tensor in kept)  # noqa: SLF001 - what autograd checks by
             self.uses[number].append(use)
@@ -185,11 +152,11 @@ class Pass:
 
         return before
 
-    def _open_use(self, number: int, site: Site) -> _Use:
+    def _open_use(self, number: int, site: Site) -> Use:
         """The innermost call of this site that has not returned yet; calls of one module may not nest in themselves."""
         return next(use for use in reversed(self.uses[number]) if use.site is site)
 
-    def _await(self, number: int, use: _Use, outputs: list[torch.Tensor]) -> None:
+    def _await(self, number: int, use: Use, outputs: list[torch.Tensor]) -> None:
         """Have the gradients of these outputs put into `use`, and the group reduced when it has them all."""
         if not any(output.requires_grad for output in outputs):
             raise NeedsNetworkError(use.site)
@@ -209,124 +176,7 @@ class Pass:
                 self.waiting[number] += 1
                 output.register_hook(arrival(index))  # type: ignore[no-untyped-call]
 
-    # Reduction: per-sample gradients, then their sums.
-
     def _reduce_group(self, number: int) -> None:
         uses = [use for use in self.uses[number] if any(each is not None for each in use.cotangents)]
         self.uses[number] = []
-        for use in uses:
-            if use.versions != tuple(tensor._version for tensor in _black_box.tensors(use.args)):  # noqa: SLF001
-                raise ChangedInPlaceError(use.site)
-        with torch.no_grad():
-            self._add_vectors(uses)
-            if len(uses) == 1 and self._is_rank_one(uses[0]):
-                (a, d), key = self._pair(uses[0]), uses[0].site.keys["weight"]
-                self._add(key, _moments.rank_one(d, a))
-            elif uses:
-                self._add_matrices(uses)
-        for use in uses:  # autograd's graph still holds the hooks that hold it
-            use.args, use.cotangents = (), []
-
-    def _is_rank_one(self, use: _Use) -> bool:
-        rule, (a, d) = use.site.rule, self._pair(use)
-        is_single = rule is not None and rule.is_linear and a.ndim == 2 and len(a) == self.n
-        return is_single and "weight" in use.site.keys and d.ndim == 2
-
-    @staticmethod
-    def _pair(use: _Use) -> tuple[torch.Tensor, torch.Tensor]:
-        a, d = next(_black_box.tensors(use.args)), use.cotangents[0]
-        assert d is not None, "uses without a gradient are left out"
-        return a, d
-
-    def _add_vectors(self, uses: list[_Use]) -> None:
-        for use in uses:
-            if use.site.rule is None or use.site.rule.vectors is None:
-                continue
-            a, d = self._pair(use)
-            for own, gradient in use.site.rule.vectors(use.site.module, a, d, self.kernels.channel_sums).items():
-                if own in use.site.keys:
-                    self._add_vector(use.site.keys[own], self._per_sample(gradient))
-
-    def _per_sample(self, gradient: torch.Tensor) -> torch.Tensor:
-        """(n, numbers) where a layer saw several rows of each sample (windows of an image, say): their sum."""
-        return (
-            gradient.reshape(self.n, -1, gradient[0].numel()).sum(1) if len(gradient) != self.n else gradient.flatten(1)
-        )
-
-    def _add_vector(self, key: str, gradient: torch.Tensor) -> None:
-        gradient = gradient.reshape(self.n, -1)
-        self.vectors[key] = self.vectors[key] + gradient if key in self.vectors else gradient
-
-    def _add_matrices(self, uses: list[_Use]) -> None:
-        """Power sums of the large parameters of a group, some samples at a time; several uses add up first."""
-        keys = {key for use in uses for key in self._matrix_keys(use)}
-        n_numbers = sum(self.plan.parameters[key].numel() for key in keys)
-        if not keys:
-            return
-        size = max(1, CHUNK_BYTES // (4 * n_numbers))
-        parts: dict[str, list[torch.Tensor]] = {key: [] for key in keys}
-        for start in range(0, self.n, size):
-            rows = slice(start, min(start + size, self.n))
-            gradients: dict[str, torch.Tensor] = {}
-            for use in uses:
-                for key, gradient in self._matrices(use, rows, is_ordered=len(uses) > 1).items():
-                    gradients[key] = gradients[key] + gradient if key in gradients else gradient
-            for key, gradient in gradients.items():
-                parts[key].append(_moments.power_sums(gradient.flatten(1), self.kernels.power_sums))
-        for key, sums in parts.items():
-            self._add(key, torch.cat(sums))
-
-    @staticmethod
-    def _matrix_keys(use: _Use) -> list[str]:
-        rule = use.site.rule
-        if rule is None:
-            return list(use.site.keys.values())
-        return [use.site.keys["weight"]] if rule.matrix is not None and "weight" in use.site.keys else []
-
-    def _matrices(self, use: _Use, rows: slice, *, is_ordered: bool) -> dict[str, torch.Tensor]:
-        """{parameter: (rows, numbers)} of the large parameters of one use."""
-        site = use.site
-        if site.rule is None:
-            own = {name: self.plan.parameters[key] for name, key in site.keys.items()}
-            call = _black_box.Call(use.args, use.per_sample, use.cotangents)
-            try:
-                found = _black_box.gradients(site.module, own, call, self.n, rows)
-            except (RuntimeError, ValueError) as error:
-                if site.name == "":
-                    raise
-                raise NeedsNetworkError(site) from error
-            return {key: found[name].flatten(1) for name, key in site.keys.items()}
-        if not self._matrix_keys(use):
-            return {}
-        return {site.keys["weight"]: self._rule_matrix(site.rule, use, rows, is_ordered=is_ordered)}
-
-    def _rule_matrix(self, rule: Rule, use: _Use, rows: slice, *, is_ordered: bool) -> torch.Tensor:
-        assert rule.matrix is not None
-        a, d = self._pair(use)
-        folded = len(a) // self.n
-        if rule.is_linear:
-            a, d = (tensor.reshape(self.n, -1, tensor.shape[-1]) for tensor in (a, d))
-            folded = 1
-        part = slice(rows.start * folded, rows.stop * folded)
-        gradient = rule.matrix(use.site.module, a[part], d[part], is_ordered or folded > 1)
-        n_rows = rows.stop - rows.start
-        return gradient.reshape(n_rows, folded, -1).sum(1) if folded > 1 else gradient.flatten(1)
-
-    def _add(self, key: str, sums: torch.Tensor) -> None:
-        self.met.add(key)
-        self.sums.append(sums)
-        if self.keeps_squares:
-            self.squares[key] = sums[:, _SQUARES]
-
-    def _all_sums(self, pixels: torch.Tensor) -> torch.Tensor:
-        """All parameters together; the small vectors of the whole network are reduced at once."""
-        if self.keeps_squares:
-            for key, vector in self.vectors.items():
-                self.squares[key] = vector.double().square().sum(1)
-        if self.vectors:
-            self.sums.append(
-                _moments.power_sums(torch.cat(list(self.vectors.values()), dim=1), self.kernels.power_sums)
-            )
-        if self.met | set(self.vectors) != set(self.plan.parameters):  # some took no part: their gradient is 0
-            self.sums.append(torch.zeros((self.n, _MINIMUM + 1), dtype=torch.float64, device=pixels.device))
-        return _moments.combined(torch.stack(self.sums))
+        self.sums.add_uses(uses)

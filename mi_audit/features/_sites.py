@@ -43,6 +43,7 @@ class Plan:
     def black_boxes(self) -> list[str]:
         """Names of the parameters without a rule."""
         sites = [site for group in self.groups for site in group if site.rule is None]
+        sites = [site for site in sites if not isinstance(site.module, nn.MultiheadAttention)]
         return [key for site in sites for key in site.keys.values()]
 
 

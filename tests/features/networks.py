@@ -92,20 +92,24 @@ class Tied(nn.Module):
 class Tokens(nn.Module):
     """Patches, a class token, positions, attention, layer scale: a transformer in small."""
 
-    def __init__(self, attention: nn.Module | None = None) -> None:
+    def __init__(self, attention: nn.Module | None = None, *, is_scaled: bool = True) -> None:
         super().__init__()
         self.patches = nn.Conv2d(3, 8, 4, stride=4)
         self.cls_token = nn.Parameter(torch.randn(1, 1, 8) * 0.1)
         self.positions = nn.Parameter(torch.randn(1, 5, 8) * 0.1)
         self.attention = attention or nn.MultiheadAttention(8, 2, batch_first=True)
-        self.norm, self.scale = nn.LayerNorm(8), nn.Parameter(torch.full((8,), 0.5))
+        self.norm, self.scale = nn.LayerNorm(8), nn.Parameter(torch.full((8,), 0.5)) if is_scaled else 2.0
         self.up, self.head = nn.Linear(8, 16), nn.Linear(16, N_CLASSES)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.patches(x).flatten(2).transpose(1, 2)
         x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], 1) + self.positions
         y = self.norm(x)
-        x = x + self.attention(y, y, y, need_weights=False)[0] * self.scale
+        if self.attention.batch_first:
+            x = x + self.attention(y, y, y, need_weights=False)[0] * self.scale
+        else:
+            y = y.transpose(0, 1)
+            x = x + self.attention(y, y, y)[0].transpose(0, 1)
         return self.head(self.up(x)[:, 0].tanh())
 
 
@@ -234,6 +238,8 @@ WITH_RULES: dict[str, Callable[[], nn.Module]] = {
     "twice": TwoPaths,
     "tied": lambda: Tied(transposed=False),
     "windows": Windows,
+    "attention": lambda: Tokens(is_scaled=False),
+    "attention, tokens first": lambda: Tokens(nn.MultiheadAttention(8, 4, bias=False), is_scaled=False),
     "unused": Unused,
     "one logit": lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 4), nn.Tanh(), nn.Linear(4, 1)),
 }
@@ -247,6 +253,7 @@ WITHOUT_RULES: dict[str, Callable[[], nn.Module]] = {
     ),
     "tied and transposed": lambda: Tied(transposed=True),
     "tokens": Tokens,
+    "attention with extra keys": lambda: Tokens(nn.MultiheadAttention(8, 2, add_bias_kv=True, batch_first=True)),
     "tokens first": TokensFirst,
     "in place": InPlace,
     "sized": Sized,

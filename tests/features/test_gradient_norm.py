@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mi_audit.errors import UsageError
-from mi_audit.features import _fused_sums, _moments, _sample_gradients
+from mi_audit.features import _fused_sums, _layer_sums, _moments
 from mi_audit.features.gradient_norm import GradientNorm
 from mi_audit.target_model import Batch, Preprocessing, TargetModel
 from tests.features.networks import SHAPE, WITH_RULES, WITHOUT_RULES, batch_of, plain, target_of
@@ -67,12 +67,14 @@ def test_the_general_way_is_said_once(name: str) -> None:
     assert [finding.severity for finding in bound.findings()] == ["note"]
 
 
-@pytest.mark.parametrize("name", ["convolution", "grouped", "windows", "twice", "tokens", "tied and transposed"])
+@pytest.mark.parametrize(
+    "name", ["convolution", "grouped", "windows", "twice", "attention", "tokens", "tied and transposed"]
+)
 def test_samples_in_small_chunks_give_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     target = made(name)
     batch = batch_of(target, n=5)
     whole = both(target, batch, dtype="float64")
-    monkeypatch.setattr(_sample_gradients, "CHUNK_BYTES", 1)
+    monkeypatch.setattr(_layer_sums, "CHUNK_BYTES", 1)
     for got, wanted in zip(both(target, batch, dtype="float64"), whole, strict=True):
         assert_close(got, wanted, rtol=1e-12)
 
