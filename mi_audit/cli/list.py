@@ -39,7 +39,8 @@ def _rows(topic: str) -> list[tuple[str, str]]:
         ]
         return [(entry.name, entry.summary) for entry in listed()] + sources
     if topic == "features":
-        return [("outputs", "logits of every sample; always kept, all about confidences is derived from them")]
+        outputs = ("outputs", "logits of every sample; always kept, all about confidences is derived from them")
+        return [outputs, *((name, plugins.summary("features", name)) for name in plugins.names("features"))]
     if topic == "metrics":
         from mi_audit.metrics.table import METRICS
 

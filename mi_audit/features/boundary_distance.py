@@ -60,6 +60,7 @@ class BoundBoundaryDistance(BoundFeature):
 
     def __init__(self, feature: BoundaryDistance, target: TargetModel) -> None:
         self.columns = {_NAME: ("distance",)}
+        self.n_at_once = feature.slots
         self.dtype = getattr(torch, feature.dtype)
         self.target = frozen_copy(target, self.dtype)
         self.walk = Walk(

@@ -48,11 +48,13 @@ class BoundFeature(abc.ABC):
         columns: {name in the cache: names of its columns}, all names that `compute` gives.
         taps: what has to be in `Batch.activations`, from the pass that gives the outputs.
         passes: rough cost per sample in passes forward and backward of its own; 0 where the outputs' pass is enough.
+        n_at_once: how many samples of a batch it works on at a time; ``None`` for all, so that memory grows with it.
     """
 
     columns: Mapping[str, tuple[str, ...]]
     taps: tuple[Tap, ...] = ()
     passes: float = 0.0
+    n_at_once: int | None = None
 
     @abc.abstractmethod
     def compute(self, batch: Batch) -> Observed:
@@ -73,9 +75,11 @@ class Feature(abc.ABC):
         argument: the field (a tuple of texts) that collects what follows the colon of ``NAME:VALUE`` on the command
             line, so that several of them share one computation; ``None`` where there is nothing to say. A bare ``NAME``
             leaves the field at its default.
+        version: raised when the same options give other numbers than before, so that older ones are not kept.
     """
 
     argument: ClassVar[str | None] = None
+    version: ClassVar[int] = 1
 
     @abc.abstractmethod
     def bind(self, target: TargetModel, shape: tuple[int, int, int]) -> BoundFeature:
