@@ -174,8 +174,9 @@ class _FeatureRun:
         for block in blocks:
             stop = rows.n_done + len(block[self._one.names[0]])
             without(block, bound, self._is_readable[rows.n_done : stop])
-            self._progress.advance(stop - rows.n_done)
+            n_new = stop - rows.n_done
             rows.append(block)
+            self._progress.advance(n_new)
         self._progress.finish()
 
     def _read(self, start: int, stop: int) -> npt.NDArray[np.uint8] | torch.Tensor:
