@@ -19,8 +19,15 @@ from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
 from mi_audit.stages import _forward
 from mi_audit.stages._extraction import Extraction
+from mi_audit.stages._feature_blocks import (
+    blocks_of,
+    bound_findings,
+    feature_formats,
+    is_about,
+    missing_finding,
+    without,
+)
 from mi_audit.stages._feature_plan import Planned
-from mi_audit.stages._feature_rows import blocks_of, bound_findings, feature_formats, is_about, missing_finding, without
 from mi_audit.stages._journal import Kept, Rows
 from mi_audit.stages._residence import resident_pixels
 from mi_audit.stages.progress import Progress

@@ -11,7 +11,7 @@ from mi_audit.errors import OutputsError
 from mi_audit.schema.finding import Finding
 from mi_audit.stages import _forward
 from mi_audit.stages._extraction import Extraction
-from mi_audit.stages._feature_rows import blocks_of, feature_formats
+from mi_audit.stages._feature_blocks import blocks_of, feature_formats
 from mi_audit.stages._journal import RowFormat, Rows
 from mi_audit.stages._preflight.behaviour import behaviour_findings
 from mi_audit.stages._preflight.reading import unreadable_findings

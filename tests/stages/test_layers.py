@@ -61,7 +61,7 @@ def test_a_checkpoint_needs_no_data_for_its_layers(demo_checkpoint):
 def test_with_data_the_shapes_are_those_of_the_data(demo_checkpoint):
     with_data = layers(LayersOptions(str(demo_checkpoint), data="digits"))
     assert with_data[0].shape == (200,)
-    assert [row.shape for row in with_data if row.kind == "Conv2d"][0][1:] == (8, 8)
+    assert next(row.shape for row in with_data if row.kind == "Conv2d")[1:] == (8, 8)
 
 
 @pytest.mark.parametrize(
