@@ -108,6 +108,14 @@ Features = Annotated[
     list[str] | None,
     typer.Option("--features", help="What to observe beside outputs; see list features.", rich_help_panel=TARGET),
 ]
+FeatureSettings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="An option of a feature: NAME.OPTION=VALUE.", rich_help_panel=TARGET),
+]
+AllSettings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Of a feature or an attack: NAME.OPTION=VALUE.", rich_help_panel=ATTACK),
+]
 BatchSize = Annotated[str, typer.Option("--batch-size", help="A number, or auto.", rich_help_panel=TARGET)]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.", rich_help_panel=TARGET)]
 Attacks = Annotated[
@@ -138,14 +146,6 @@ Protocol = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="An option of an attack: NAME.OPTION=VALUE.", rich_help_panel=ATTACK),
-]
-FeatureSettings = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="An option of a feature: NAME.OPTION=VALUE.", rich_help_panel=TARGET),
-]
-AllSettings = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Of a feature or an attack: NAME.OPTION=VALUE.", rich_help_panel=ATTACK),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Same seed, same result.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")]
