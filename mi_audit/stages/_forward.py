@@ -47,8 +47,13 @@ def automatic_batch_size(target: TargetModel, shape: tuple[int, int, int]) -> in
 
 
 def automatic_graph_batch_size(target: TargetModel, shape: tuple[int, int, int]) -> int:
-    """The same for a pass forward and backward, in which what every layer gave is alive, and its gradient near by."""
-    return _power_of_two(GRAPH_BYTES, 3 * sum(_activation_bytes(target, shape, leaves_only=True)) // 2)
+    """The same for a pass forward and backward."""
+    return _power_of_two(GRAPH_BYTES, graph_bytes(target, shape))
+
+
+def graph_bytes(target: TargetModel, shape: tuple[int, int, int]) -> int:
+    """Roughly what a pass forward and backward of one sample needs: what every layer gave, and gradients near by."""
+    return 3 * sum(_activation_bytes(target, shape, leaves_only=True)) // 2
 
 
 def blocks(

@@ -87,16 +87,6 @@ def given(rows: Rows, one: Planned, is_member: npt.NDArray[np.bool_], is_kept: K
     )
 
 
-def announce(features: Iterable[Planned], n: int, progress: Progress) -> None:
-    """Say what is going to be computed, and what it costs."""
-    for one in features:
-        if not one.is_free:
-            progress.say(
-                f"{', '.join(one.names)}: about {one.bound.passes:g} passes forward and backward "
-                f"for each of {n:,} samples"
-            )
-
-
 def computed(extraction: Extraction, cache: FeatureCache, one: Planned, rows: Rows, progress: Progress) -> Found:
     """Run one feature over all samples of a cache, beginning where an interrupted run stopped.
 

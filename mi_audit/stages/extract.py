@@ -8,6 +8,7 @@ import torch
 
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.stages import _feature_plan, _forward, _growing
+from mi_audit.stages._announcing import announce
 from mi_audit.stages._assembling import assembled
 from mi_audit.stages._extract_options import ExtractOptions
 from mi_audit.stages._extraction import Extraction
@@ -68,7 +69,7 @@ def run(extraction: Extraction, rows: Rows | None = None, progress: Progress | N
     """
     rows = rows if rows is not None else RowsInMemory(len(extraction), row_formats(extraction))
     progress = progress or Silence()
-    _growing.announce(extraction.features, len(extraction), progress)
+    announce(extraction, extraction.features, len(extraction), progress)
     cache = assembled(extraction, rows, observe(extraction, rows, progress))
     is_kept = kept_rows(rows)
     found = [
@@ -102,7 +103,7 @@ def grow(
     lacking = _growing.missing(extraction.features, cache)
     if not lacking:
         return cache
-    _growing.announce(lacking, len(cache.label), progress)
+    announce(extraction, lacking, len(cache.label), progress)
     found = [
         _growing.only(_growing.computed(extraction, cache, one, rows, progress), _growing.missing_names(one, cache))
         for one in lacking
