@@ -42,7 +42,8 @@ def audit(
         seed: of the selection of samples, the split and the attacks.
         cache_dir: where extracted features and trained attacks are kept and found again.
         **options: any further field of `ExtractOptions` or `TrainOptions`: arch, data_dir, download, batch_size,
-            device, max_members, max_non_members, mean, std; per_class, known_fraction, balance, search, settings.
+            device, features, max_members, max_non_members, mean, std; per_class, known_fraction, balance, search,
+            settings (of features and of attacks).
 
     Returns:
         the audit: ``audit.row(audit.selected).metrics["balanced_accuracy"].value`` is the headline.
@@ -53,6 +54,7 @@ def audit(
     from mi_audit.errors import UsageError
     from mi_audit.plugins import did_you_mean
     from mi_audit.stages._extract_options import ExtractOptions
+    from mi_audit.stages._settings import of_features_and_attacks
     from mi_audit.stages._training_plan import TrainOptions
     from mi_audit.stages.audit import audit as run
     from mi_audit.stages.evaluate import EvaluateOptions
@@ -62,11 +64,13 @@ def audit(
     if unknown := sorted(set(options) - set(of_extraction) - set(of_training)):
         known = {*ExtractOptions.__dataclass_fields__, *TrainOptions.__dataclass_fields__}
         raise UsageError(f"unknown option {unknown[0]!r}", tip=did_you_mean(unknown[0], known))
+    settings = of_features_and_attacks(of_training.pop("settings", ()))
+    of_extraction["feature_settings"] = (*of_extraction.get("feature_settings", ()), *settings[0])
     if of_extraction.get("data_dir") is not None:
         of_extraction["data_dir"] = Path(of_extraction["data_dir"])
     return run(
         ExtractOptions(model=model, data=data or "", seed=seed, **of_extraction),
-        TrainOptions(attacks=tuple(attacks), protocol=protocol, seed=seed, **of_training),
+        TrainOptions(attacks=tuple(attacks), protocol=protocol, seed=seed, settings=settings[1], **of_training),
         EvaluateOptions(ratios=tuple(ratios), by_class=by_class),
         Path(cache_dir),
     )

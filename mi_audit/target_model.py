@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -38,6 +40,33 @@ class Preprocessing:
         fields = asdict(self)
         del fields["source"]
         return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+class Tap(NamedTuple):
+    """A place in the network: what goes into a module first, or what comes out of it first."""
+
+    module: str
+    side: Literal["input", "output"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples as the target saw them, all on its device.
+
+    Attributes:
+        images: (n, height, width, channels) uint8; never modified.
+        label: (n,) int64, the true classes.
+        logits: (n, n_classes) float32, what the target returned.
+        activations: what the taps saw in the pass that gave `logits`, (n, ...) each.
+    """
+
+    images: torch.Tensor
+    label: torch.Tensor
+    logits: torch.Tensor
+    activations: Mapping[Tap, torch.Tensor] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.label)
 
 
 @dataclass(frozen=True)
@@ -84,6 +113,60 @@ class TargetModel:
         whole = constants.expand(-1, -1, *pixels.shape[2:]).contiguous(memory_format=torch.channels_last)
         return pixels.sub_(whole[0]).div_(whole[1])
 
+    def prepare(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Network input from pixels (n, channels, height, width) in [0, 1] of any floating type, differentiably.
+
+        The same as `normalise`, which works in place and on uint8.
+        """
+        channels = len(self.preprocessing.mean)
+        if pixels.shape[1] == 1 and channels > 1:
+            pixels = pixels.expand(-1, channels, -1, -1)
+        mean, std = pixels.new_tensor((self.preprocessing.mean, self.preprocessing.std)).view(2, -1, 1, 1)
+        prepared: torch.Tensor = (self._resized(pixels) - mean) / std
+        return prepared
+
+    def batch(self, images: torch.Tensor, label: torch.Tensor, taps: Sequence[Tap] = ()) -> Batch:
+        """One pass without gradients: the logits, and what goes into or comes out of some modules.
+
+        A module that is called more than once shows its last call.
+
+        Args:
+            images: (n, height, width, channels) uint8, on the device.
+            label: (n,) true classes.
+            taps: what to keep of the pass.
+
+        Raises:
+            ValueError: at a tap there was no tensor with a row per sample.
+        """
+        seen: dict[Tap, torch.Tensor] = {}
+
+        def keep(tap: Tap, values: object) -> None:
+            first = next(iter(values), None) if isinstance(values, tuple | list) else values
+            if isinstance(first, torch.Tensor) and first.ndim and len(first) == len(images):
+                seen[tap] = first.detach()
+
+        hooks = []
+        for tap in taps:
+            module = self.module.get_submodule(tap.module)
+            if tap.side == "input":
+                hooks.append(
+                    module.register_forward_pre_hook(
+                        lambda _, inputs, named, tap=tap: keep(tap, inputs or [*named.values()]), with_kwargs=True
+                    )
+                )
+            else:
+                hooks.append(module.register_forward_hook(lambda _, _inputs, output, tap=tap: keep(tap, output)))
+        try:
+            with torch.no_grad():
+                logits = self(images)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if missing := [tap for tap in taps if tap not in seen]:
+            place = f"the {missing[0].side} of module {missing[0].module!r}"
+            raise ValueError(f"expected {place} to be a tensor with a row per sample, but it is not")
+        return Batch(images, label, logits, seen)
+
     def _resized(self, pixels: torch.Tensor) -> torch.Tensor:
         """Pixels in [0, 1] at the size that the network needs: shorter side to `resize`, then the centre."""
         size = self.preprocessing.size
@@ -105,9 +188,9 @@ class TargetModel:
         return two_classes(self.module(self.normalise(images)))
 
 
-def two_classes(logits: torch.Tensor) -> torch.Tensor:
-    """Logits as float32; a one-logit (sigmoid) head z becomes logits (0, z) of two classes, with the same softmax."""
-    logits = logits.to(torch.float32)
+def two_classes(logits: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    """Logits as `dtype`; a one-logit (sigmoid) head z becomes logits (0, z) of two classes, with the same softmax."""
+    logits = logits.to(dtype)
     if logits.ndim == 1:
         logits = logits.unsqueeze(1)
     if logits.shape[1] == 1:

@@ -106,7 +106,15 @@ MaxNonMembers = Annotated[
 ]
 Features = Annotated[
     list[str] | None,
-    typer.Option("--features", help="What to observe; outputs are always kept.", rich_help_panel=TARGET),
+    typer.Option("--features", help="What to observe beside outputs; see list features.", rich_help_panel=TARGET),
+]
+FeatureSettings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="An option of a feature: NAME.OPTION=VALUE.", rich_help_panel=TARGET),
+]
+AllSettings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Of a feature or an attack: NAME.OPTION=VALUE.", rich_help_panel=ATTACK),
 ]
 BatchSize = Annotated[str, typer.Option("--batch-size", help="A number, or auto.", rich_help_panel=TARGET)]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.", rich_help_panel=TARGET)]
@@ -144,7 +152,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no rema
 
 
 def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":
-    """The options of the stage ``extract`` from the parameters of a command.
+    """The options of the stage ``extract`` from the parameters of a command, whose settings are those of features.
 
     Raises:
         UsageError: ``--model`` or ``--data`` is missing, or a value cannot be read.
@@ -158,6 +166,7 @@ def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":
         mean=_numbers(given["mean"], "--mean"),
         std=_numbers(given["std"], "--std"),
         features=listed(given["features"]) or ("outputs",),
+        feature_settings=tuple(given["settings"] or ()),
         expect_accuracy=_numbers(given["expect_accuracy"], "--expect-accuracy"),
         batch_size=None if given["batch_size"] == "auto" else _whole(given["batch_size"], "--batch-size", "auto"),
         **{name: given[name] for name in AS_THEY_ARE if name not in ("model", "data")},

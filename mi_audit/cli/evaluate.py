@@ -60,7 +60,7 @@ def evaluate(
     balance: options.Balance = None,
     search: options.Search = None,
     protocol: options.Protocol = "audit",
-    settings: options.Settings = None,
+    settings: options.AllSettings = None,
     ratios: Annotated[
         list[str] | None,
         typer.Option("--ratios", help="Members : non-members, or a share of members.", rich_help_panel=options.RESULT),
@@ -128,9 +128,12 @@ def _of_model(ctx: typer.Context, chosen: "EvaluateOptions") -> "Audit":
     """The audit of a model on a data set, all stages in a row."""
     if ctx.params["model"] is None and ctx.params["data"] is None:
         raise UsageError("expected two files, or --model and --data", tip=EXAMPLE)
+    from mi_audit.stages._settings import of_features_and_attacks
     from mi_audit.stages.audit import audit
 
-    extracting, training = options.extract_options(ctx.params), options.train_options(ctx.params)
+    of_features, of_attacks = of_features_and_attacks(ctx.params["settings"] or ())
+    extracting = options.extract_options(ctx.params | {"settings": of_features})
+    training = options.train_options(ctx.params | {"settings": of_attacks})
     return audit(extracting, training, chosen, ctx.params["cache_dir"], progress(quiet=ctx.params["quiet"]))
 
 

@@ -35,12 +35,16 @@ def extract(
     limit_classes: options.LimitClasses = None,
     expect_accuracy: options.ExpectAccuracy = None,
     features: options.Features = None,
+    settings: options.FeatureSettings = None,
     batch_size: options.BatchSize = "auto",
     device: options.Device = "auto",
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
 ) -> None:
-    """Run the target over members and non-members and keep what an adversary would see."""
+    """Run the target over members and non-members and keep what an adversary would see.
+
+    A file of the same target and samples that is there already only gets the features that it lacks.
+    """
     check_writable(out, *options.inputs_of(ctx.params))
     from mi_audit.stages.audit import extract_file
 
@@ -48,4 +52,5 @@ def extract(
     if not quiet:
         for finding in cache.findings:
             say(f"{finding.severity}: {finding.message}")
-        say(f"wrote {out}: {len(cache.label):,} samples, {cache.n_classes} classes")
+        names = "".join(f", {name}" for name in sorted(cache.features))
+        say(f"{out}: {len(cache.label):,} samples, {cache.n_classes} classes{names}")

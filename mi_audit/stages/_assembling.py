@@ -11,7 +11,7 @@ from mi_audit.schema.finding import Finding
 from mi_audit.stages import _forward
 from mi_audit.stages._extraction import Extraction
 from mi_audit.stages._journal import Rows
-from mi_audit.stages._observing import Observed, fingerprints_of
+from mi_audit.stages._observing import Observed, fingerprints_of, kept_rows
 from mi_audit.stages._preflight.accuracy import accuracy_findings
 from mi_audit.stages._preflight.duplicates import duplicates
 from mi_audit.stages._preflight.reading import unreadable_findings
@@ -23,18 +23,18 @@ N_LISTED = 100
 
 
 def assembled(extraction: Extraction, rows: Rows, observed: Observed) -> FeatureCache:
-    """The feature cache that finished rows make.
+    """The feature cache that finished rows make, without features.
 
     Args:
         extraction: what was run.
         rows: all there.
         observed: how the run went.
     """
-    is_readable = np.asarray(rows.finished("hashes")[:, 2] == 1)
+    is_kept = kept_rows(rows)
+    is_readable = np.ones(len(extraction), np.bool_) if is_kept is None else is_kept
     findings = [Finding("target-assumption", "note", note) for note in extraction.target.notes]
     findings += [Finding("membership-assumption", "note", note) for note in extraction.data.notes]
     findings += observed.findings + unreadable_findings(extraction, is_readable)
-    is_kept = None if is_readable.all() else is_readable
     kept = extraction if is_kept is None else extraction.keeping(is_readable)
     outputs, made = rows.finished("outputs", is_kept), fingerprints_of(rows, is_kept)
     predicted = np.concatenate([np.argmax(block, axis=1) for block in row_blocks(outputs)]).astype(np.int64)
@@ -70,6 +70,7 @@ def provenance(extraction: Extraction, batch_size: int, is_readable: npt.NDArray
             "batch_size": batch_size,
             "device": _forward.resolve_device(options.device).type,
         },
+        "features": {},
         "seed": options.seed,
         "versions": versions(),
     }

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from mi_audit.datasets.interface import DataRequest
 from mi_audit.errors import UsageError
-from mi_audit.stages import _predictions, _split
+from mi_audit.stages import _feature_plan, _predictions, _split
 
 _WEIGHTS = Literal["auto", "raw", "ema"]
 
@@ -29,6 +29,7 @@ class ExtractOptions:
         expect_accuracy: what the target is said to reach, one number for non-members or two for members and
             non-members; ``None`` where nobody says.
         features: what to observe; ``"outputs"`` is always kept.
+        feature_settings: options of features, ``"boundary-distance.step=angle"``.
         batch_size: ``None`` for automatic.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
         seed: of the selection, and of random weights.
@@ -54,6 +55,7 @@ class ExtractOptions:
     limit_classes: int | None = None
     expect_accuracy: tuple[float, ...] | None = None
     features: tuple[str, ...] = ("outputs",)
+    feature_settings: tuple[str, ...] = ()
     batch_size: int | None = None
     device: str = "auto"
     seed: int = 0
@@ -70,10 +72,9 @@ class ExtractOptions:
             raise UsageError(f"expected --weights auto, raw or ema, got {self.weights!r}")
         if self.expect_accuracy is not None:
             _check_accuracy(self.expect_accuracy)
-        if unknown := [name for name in self.features if name != "outputs"]:
-            raise UsageError(f"unknown feature {unknown[0]!r}", tip="there is: outputs")
         if _predictions.is_predictions(self.model):
             _predictions.check_options(self)
+        _feature_plan.wanted(self.features, self.feature_settings)
 
     def data_request(self) -> DataRequest:
         """What was said about the data beside its spec."""

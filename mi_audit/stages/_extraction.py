@@ -12,6 +12,7 @@ from mi_audit.datasets._images import attempt
 from mi_audit.datasets.interface import MembershipData, Side
 from mi_audit.schema.arrays import digest
 from mi_audit.stages._extract_options import ExtractOptions
+from mi_audit.stages._feature_plan import Planned
 from mi_audit.store import FORMAT_VERSION
 from mi_audit.target_model import TargetModel
 
@@ -25,12 +26,25 @@ class Extraction:
         target: in eval mode, on its device.
         data: all samples that were selected, of one geometry.
         n_available: how many members and non-members there were before the selection; ``None`` where nobody counted.
+        features: what is observed beside the outputs, bound to the target.
     """
 
     options: ExtractOptions
     target: TargetModel
     data: MembershipData
     n_available: tuple[int, int] | None = None
+    features: tuple[Planned, ...] = ()
+
+    @property
+    def free_features(self) -> tuple[Planned, ...]:
+        """Those that the pass for the outputs gives as well."""
+        return tuple(each for each in self.features if each.is_free)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of all images."""
+        assert self.data.shape is not None, "prepare gives every data set a geometry"
+        return self.data.shape
 
     @property
     def n_members(self) -> int:
@@ -64,7 +78,10 @@ class Extraction:
 
     @cached_property
     def key(self) -> str:
-        """Digest of all that determines the rows: weights, preprocessing, data, selection, number format."""
+        """Digest of all that determines the outputs: weights, preprocessing, data, selection, number format.
+
+        Features are bound by their own names and options, so that one may be added to a cache of the same key.
+        """
         identity = {
             "weights": self.target.weights_digest,
             "architecture": self.target.name,

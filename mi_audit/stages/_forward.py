@@ -1,7 +1,7 @@
-"""The target's outputs, batch by batch: the batch size that fits, the device, and what happens when memory runs out."""
+"""Work on the device, batch by batch: the batch size that fits, and what happens when memory runs out."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,8 +13,11 @@ from mi_audit.errors import UsageError
 from mi_audit.target_model import TargetModel
 
 BATCH_BYTES = 256 << 20
+GRAPH_BYTES = 512 << 20
 MAX_BATCH = 1024
+Blocks = Mapping[str, npt.NDArray[np.generic]]
 Read = Callable[[int, int], npt.NDArray[np.uint8] | torch.Tensor]
+Work = Callable[[torch.Tensor, int], Blocks]
 
 
 def resolve_device(name: str) -> torch.device:
@@ -37,64 +40,86 @@ def resolve_device(name: str) -> torch.device:
 def automatic_batch_size(target: TargetModel, shape: tuple[int, int, int]) -> int:
     """A power of two that depends on the model and the size of its input only, so that it is the same on every machine.
 
-    In inference mode only the inputs and outputs of the layer at work are alive, so four times the largest activation
-    of one sample is what a sample costs.
+    In a pass without gradients only the inputs and outputs of the layer at work are alive, so four times the largest
+    activation of one sample is what a sample costs.
     """
-    largest = 0
-
-    def look(_module: nn.Module, _inputs: object, output: object) -> None:
-        nonlocal largest
-        if isinstance(output, torch.Tensor):
-            largest = max(largest, output.numel() * output.element_size())
-
-    hooks = [module.register_forward_hook(look) for module in target.module.modules()]
-    try:
-        with torch.inference_mode():
-            target(torch.zeros((1, *shape), dtype=torch.uint8, device=device_of(target.module)))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    fitting = max(1, BATCH_BYTES // max(1, 4 * largest))
-    return int(min(MAX_BATCH, 2 ** (fitting.bit_length() - 1)))
+    return _power_of_two(BATCH_BYTES, 4 * max(_activation_bytes(target, shape, leaves_only=False), default=0))
 
 
-def forward(
-    target: TargetModel, read: Read, start: int, stop: int, batch_size: int, on_smaller_batch: Callable[[int], None]
-) -> Iterator[npt.NDArray[np.float32]]:
-    """Logits of the samples from `start` to `stop` in blocks of (n, n_classes) float32, in order.
+def automatic_graph_batch_size(target: TargetModel, shape: tuple[int, int, int]) -> int:
+    """The same for a pass forward and backward."""
+    return _power_of_two(GRAPH_BYTES, graph_bytes(target, shape))
+
+
+def graph_bytes(target: TargetModel, shape: tuple[int, int, int]) -> int:
+    """Roughly what a pass forward and backward of one sample needs: what every layer gave, and gradients near by."""
+    return 3 * sum(_activation_bytes(target, shape, leaves_only=True)) // 2
+
+
+def blocks(
+    work: Work,
+    read: Read,
+    device: torch.device,
+    start: int,
+    stop: int,
+    batch_size: int,
+    on_smaller_batch: Callable[[int], None],
+) -> Iterator[dict[str, npt.NDArray[np.generic]]]:
+    """What `work` makes of the samples from `start` to `stop`, a block of rows for every batch, in order.
 
     The next batch is read while the device works on this one. When memory runs out the batch is halved,
     `on_smaller_batch` is told, and the same samples are tried again.
 
     Args:
-        target: in eval mode, on its device.
+        work: gives {kind of rows: (n, n_columns)} of n images on the device, and is told the position of the first.
         read: gives the images of a range of samples, (n, height, width, channels) uint8, in memory or on the device.
+        device: where it works.
         start: first sample.
         stop: one past the last.
         batch_size: to begin with.
         on_smaller_batch: called with every new batch size.
     """
-    device, batch_size = device_of(target.module), max(1, min(batch_size, stop - start))
-    with ThreadPoolExecutor(max_workers=1) as reader, torch.inference_mode(), _exact_kernels():
+    batch_size = max(1, min(batch_size, stop - start))
+    with ThreadPoolExecutor(max_workers=1) as reader, torch.no_grad(), _exact_kernels():
         ahead = reader.submit(read, start, min(start + batch_size, stop))
         while start < stop:
             images = torch.as_tensor(ahead.result())
             after = start + len(images)
             if after < stop:
                 ahead = reader.submit(read, after, min(after + batch_size, stop))
-            logits, batch_size = _with_room(target, images, device, batch_size, on_smaller_batch)
-            yield logits
+            made, batch_size = _with_room(work, images, start, device, batch_size, on_smaller_batch)
+            yield made
             start = after
 
 
+def forward(
+    target: TargetModel, read: Read, start: int, stop: int, batch_size: int, on_smaller_batch: Callable[[int], None]
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Logits of the samples from `start` to `stop`, (n, n_classes) float32, batch by batch as `blocks` does it."""
+    device = device_of(target.module)
+
+    def work(images: torch.Tensor, _first: int) -> Blocks:
+        return {"outputs": target(images).cpu().numpy()}
+
+    for made in blocks(work, read, device, start, stop, batch_size, on_smaller_batch):
+        yield made["outputs"].astype(np.float32, copy=False)
+
+
 def _with_room(
-    target: TargetModel, images: torch.Tensor, device: torch.device, batch_size: int, told: Callable[[int], None]
-) -> tuple[npt.NDArray[np.float32], int]:
-    """Logits of `images`, in parts of at most `batch_size`, which is halved as often as memory asks for it."""
+    work: Work,
+    images: torch.Tensor,
+    first: int,
+    device: torch.device,
+    batch_size: int,
+    told: Callable[[int], None],
+) -> tuple[dict[str, npt.NDArray[np.generic]], int]:
+    """Work on `images`, in parts of at most `batch_size`, which is halved as often as memory asks for it."""
     while True:
         try:
-            parts = [target(part.to(device, non_blocking=True)).cpu() for part in torch.split(images, batch_size)]
-            return torch.cat(parts).numpy(), batch_size
+            parts: list[Blocks] = []
+            for part in torch.split(images, batch_size):
+                parts.append(work(part.to(device, non_blocking=True), first + len(parts) * batch_size))
+            return {name: np.concatenate([made[name] for made in parts]) for name in parts[0]}, batch_size
         except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error) or batch_size == 1:
                 raise
@@ -107,6 +132,31 @@ def _with_room(
 def _is_out_of_memory(error: BaseException) -> bool:
     is_allocator = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     return isinstance(error, MemoryError | torch.cuda.OutOfMemoryError) or is_allocator
+
+
+def _activation_bytes(target: TargetModel, shape: tuple[int, int, int], *, leaves_only: bool) -> list[int]:
+    """Bytes of what every module gives for one sample, or only of those that have no modules inside."""
+    seen: list[int] = []
+
+    def look(_module: nn.Module, _inputs: object, output: object) -> None:
+        if isinstance(output, torch.Tensor):
+            seen.append(output.numel() * output.element_size())
+
+    modules = target.module.modules()
+    hooks = [module.register_forward_hook(look) for module in modules if not (leaves_only and any(module.children()))]
+    try:
+        with torch.no_grad():
+            target(torch.zeros((1, *shape), dtype=torch.uint8, device=device_of(target.module)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return seen
+
+
+def _power_of_two(room: int, n_bytes: int) -> int:
+    """The largest one for which so many bytes each find room, from 1 to `MAX_BATCH`."""
+    fitting = max(1, room // max(1, n_bytes))
+    return int(min(MAX_BATCH, 2 ** (fitting.bit_length() - 1)))
 
 
 def device_of(module: nn.Module) -> torch.device:

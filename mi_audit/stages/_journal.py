@@ -55,6 +55,16 @@ class Rows(Protocol):
 
     n_done: int
 
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def part(self, name: str, identity: str, n_rows: int, formats: Mapping[str, RowFormat]) -> "Rows":
+        """Further rows that belong to these but grow on their own; `identity` says what they depend on besides."""
+        ...
+
     def append(self, blocks: Blocks) -> None:
         """Add rows: equally many of every kind."""
 
@@ -69,6 +79,18 @@ class RowsInMemory:
     def __init__(self, n_rows: int, formats: Mapping[str, RowFormat]) -> None:
         self._rows = {name: np.empty((n_rows, each.n_columns), each.dtype) for name, each in formats.items()}
         self.n_done = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is kept."""
+
+    def part(self, name: str, identity: str, n_rows: int, formats: Mapping[str, RowFormat]) -> "RowsInMemory":  # noqa: ARG002 - nothing to tell apart
+        """Further rows."""
+        return RowsInMemory(n_rows, formats)
 
     def append(self, blocks: Blocks) -> None:
         """Add rows."""
@@ -135,6 +157,15 @@ class RowJournal:
         finally:
             self._close_files()
             os.close(self._lock)
+
+    def part(self, name: str, identity: str, n_rows: int, formats: Mapping[str, RowFormat]) -> "RowJournal":
+        """Further rows in a folder of this folder, with a journal of their own: they outlive a new start of these.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        key = f"{str(self._identity['key']).partition('|')[0]}|{identity}"  # without what else these rows depend on
+        return RowJournal(self.folder / quote(name, safe=""), key, n_rows, formats)
 
     def append(self, blocks: Blocks) -> None:
         """Add rows; at most about a second of them is lost when the machine dies.

@@ -11,6 +11,7 @@ from mi_audit.errors import OutputsError
 from mi_audit.schema.finding import Finding
 from mi_audit.stages import _forward
 from mi_audit.stages._extraction import Extraction
+from mi_audit.stages._feature_blocks import blocks_of, feature_formats
 from mi_audit.stages._journal import RowFormat, Rows
 from mi_audit.stages._preflight.behaviour import behaviour_findings
 from mi_audit.stages._preflight.reading import unreadable_findings
@@ -33,13 +34,25 @@ class Observed:
 
 
 def row_formats(extraction: Extraction) -> dict[str, RowFormat]:
-    """What is written for every sample, by name; ``hashes`` are exact, perceptual, and 1 for an image that was read."""
-    return {
+    """What is written for every sample, by name; ``hashes`` are exact, perceptual, and 1 for an image that was read.
+
+    Features that the same pass gives are among them.
+    """
+    formats = {
         "outputs": RowFormat(extraction.target.n_classes, "<f4"),
         "hashes": RowFormat(3, "<u8"),
         "thumbnail": RowFormat(THUMBNAIL**2, "|u1"),
         "colour": RowFormat(3, "<f4"),
     }
+    for each in extraction.free_features:
+        formats |= feature_formats(each.bound)
+    return formats
+
+
+def kept_rows(rows: Rows) -> npt.NDArray[np.bool_] | None:
+    """Which finished rows are of images that could be read; ``None`` for all."""
+    is_readable = np.asarray(rows.finished("hashes")[:, 2] == 1)
+    return None if is_readable.all() else is_readable
 
 
 def fingerprints_of(rows: Rows, is_kept: npt.NDArray[np.bool_] | None) -> Fingerprints:
@@ -70,18 +83,36 @@ def observe(extraction: Extraction, rows: Rows, progress: Progress) -> Observed:
         progress.say(f"resuming: {rows.n_done:,} of {len(extraction):,} samples are there")
     progress.start("extracting", len(extraction), rows.n_done)
     reader = _Reader(extraction)
-    blocks = _forward.forward(
-        extraction.target, reader.read, rows.n_done, len(extraction), observed.batch_size, smaller
+    device = _forward.device_of(extraction.target.module)
+    blocks = _forward.blocks(
+        _Pass(extraction, device), reader.read, device, rows.n_done, len(extraction), observed.batch_size, smaller
     )
     for block in blocks:
         is_readable, made = reader.noted(rows.n_done)
-        block[~is_readable] = 0
-        _check_finite(block, extraction.sample_id, rows.n_done)
+        block["outputs"][~is_readable] = 0
+        _check_finite(block["outputs"], extraction.sample_id, rows.n_done)
         hashes = np.stack([made.exact, made.perceptual, is_readable.astype(np.uint64)], axis=1)
-        rows.append({"outputs": block, "hashes": hashes, "thumbnail": made.thumbnail, "colour": made.colour})
-        progress.advance(len(block))
+        rows.append({**block, "hashes": hashes, "thumbnail": made.thumbnail, "colour": made.colour})
+        progress.advance(len(hashes))
     progress.finish()
     return observed
+
+
+class _Pass:
+    """One pass of the target: the outputs, and the features that it gives as well."""
+
+    def __init__(self, extraction: Extraction, device: torch.device) -> None:
+        self._target, self._features = extraction.target, extraction.free_features
+        self._label = torch.from_numpy(extraction.label).to(device)
+        self._taps = tuple(dict.fromkeys(tap for each in self._features for tap in each.bound.taps))
+
+    def __call__(self, images: torch.Tensor, first: int) -> dict[str, npt.NDArray[np.generic]]:
+        """The rows of some images, whose first is at position `first`."""
+        batch = self._target.batch(images, self._label[first : first + len(images)], self._taps)
+        made: dict[str, npt.NDArray[np.generic]] = {"outputs": batch.logits.cpu().numpy()}
+        for each in self._features:
+            made |= blocks_of(each.bound, each.bound.compute(batch), len(batch))
+        return made
 
 
 class _Reader:
@@ -112,13 +143,11 @@ class _Reader:
 
 
 def _automatic_batch_size(extraction: Extraction) -> int:
-    shape = extraction.data.shape
-    assert shape is not None, "prepare gives every data set a geometry"
-    return _forward.automatic_batch_size(extraction.target, shape)
+    return _forward.automatic_batch_size(extraction.target, extraction.shape)
 
 
-def _check_finite(block: npt.NDArray[np.float32], sample_id: npt.NDArray[np.str_], n_before: int) -> None:
-    bad = n_before + np.flatnonzero(~np.isfinite(block).all(axis=1))
+def _check_finite(block: npt.NDArray[np.generic], sample_id: npt.NDArray[np.str_], n_before: int) -> None:
+    bad = n_before + np.flatnonzero(~np.isfinite(block.astype(np.float32, copy=False)).all(axis=1))
     if len(bad):
         examples = ", ".join(sample_id[bad[:5]].tolist()) + (", ..." if len(bad) > 5 else "")
         n_seen = n_before + len(block)

@@ -40,7 +40,7 @@ def check_options(options: "ExtractOptions") -> None:
         raise UsageError(f"{options.model} brings its own samples, got --data {options.data}", tip=tip)
     for field in fields(options):
         if field.name not in (*_SENSIBLE, "data") and getattr(options, field.name) != field.default:
-            flag = f"--{field.name.replace('_', '-')}"
+            flag = "--set" if field.name == "feature_settings" else f"--{field.name.replace('_', '-')}"
             raise UsageError(
                 f"{flag} needs a model or images, and {options.model} has neither", tip=f"leave {flag} out"
             )

@@ -18,7 +18,27 @@ def open_data(spec: str, request: DataRequest) -> MembershipData:
 
 
 def open_target(spec: str, request: TargetRequest) -> TargetModel:
-    """The target model that ``--model`` names: ``SOURCE:NAME`` or the path of a checkpoint."""
+    """The target model that ``--model`` names, which tells as many classes apart as the data has.
+
+    Raises:
+        DataSetError: it tells other classes apart.
+        UsageError: as for `opened`.
+    """
+    target = opened(spec, request)
+    if target.n_classes != request.n_classes:
+        raise DataSetError(
+            f"{spec}: the target tells {target.n_classes} classes apart, the data has {request.n_classes}",
+            tip="give the --data that this model was trained on",
+        )
+    return target
+
+
+def opened(spec: str, request: TargetRequest) -> TargetModel:
+    """The target model that ``--model`` names: ``SOURCE:NAME`` or the path of a checkpoint.
+
+    Raises:
+        UsageError: an unknown name, or predictions, which are no model.
+    """
     prefix, colon, rest = spec.partition(":")
     if colon and prefix in plugins.names("targets"):
         if not rest:
@@ -28,11 +48,6 @@ def open_target(spec: str, request: TargetRequest) -> TargetModel:
         target = plugins.load("targets", "file").open(spec, request)
     if not isinstance(target, TargetModel):
         raise UsageError(f"{spec} is no model", tip="predictions can be audited by extract and evaluate")
-    if target.n_classes != request.n_classes:
-        raise DataSetError(
-            f"{spec}: the target tells {target.n_classes} classes apart, the data has {request.n_classes}",
-            tip="give the --data that this model was trained on",
-        )
     return target
 
 

@@ -55,21 +55,22 @@ def cached_features(options: ExtractOptions, cache_dir: Path, progress: Progress
         return path
     extraction = extract.prepare(options)
     path = _folder(cache_dir, extraction.key) / "features.npz"
-    if _is_whole(path, "features", extraction.key):
-        progress.say(f"using {path}")
-        return path
     extract_to(extraction, path, progress)
     return path
 
 
 def extract_file(options: ExtractOptions, path: Path, progress: Progress) -> FeatureCache:
-    """Extract to a file; predictions are copied into one.
+    """Extract to a file, or add to one that is there; predictions are copied into one.
 
     Returns:
-        the cache as it was written.
+        the cache as it is in the file.
     """
     if not _predictions.is_predictions(options.model):
-        return extract_to(extract.prepare(options), path, progress)
+        cache = extract_to(extract.prepare(options), path, progress)
+        expected = with_expectation(cache, options.expect_accuracy)
+        if expected is not cache:
+            store.write(path, expected)
+        return expected
     cache = _predictions.extracted(options)
     store.write(path, cache)
     return cache
@@ -93,9 +94,14 @@ def _folder(cache_dir: Path, key: str) -> Path:
 def extract_to(extraction: extract.Extraction, path: Path, progress: Progress) -> FeatureCache:
     """Extract to a file, by way of ``PATH.part/``, from which an interrupted extraction goes on.
 
+    A file of the same target and the same samples is kept, and gets the features that it lacks.
+
     Returns:
-        the cache as it was written.
+        the cache as it is in the file.
     """
+    there = _whole(path, "features", extraction.key)
+    if isinstance(there, FeatureCache):
+        return _grow(extraction, there, path, progress)
     with extract.journal(extraction, path.with_name(path.name + ".part")) as rows:
         try:
             cache = extract.run(extraction, rows, progress)
@@ -107,24 +113,39 @@ def extract_to(extraction: extract.Extraction, path: Path, progress: Progress) -
     return cache
 
 
+def _grow(extraction: extract.Extraction, cache: FeatureCache, path: Path, progress: Progress) -> FeatureCache:
+    """Add to the file at `path` what it lacks; until all of that is there, it stays as it is."""
+    progress.say(f"using {path}")
+    if extract.is_complete(extraction, cache):
+        return cache
+    with extract.growth_journal(extraction, path.with_name(path.name + ".part")) as rows:
+        grown = extract.grow(extraction, cache, rows, progress)
+        store.write(path, grown)
+        rows.remove()
+    return grown
+
+
 def _cached_attacks(cache: FeatureCache, folder: Path, options: TrainOptions, progress: Progress) -> TrainedAttacks:
-    identity = json.dumps({"options": asdict(options), "versions": versions()}, sort_keys=True)
+    # An attack may read every feature, and a feature may be there anew, with other options.
+    features = cache.provenance.get("features", {})
+    identity = json.dumps({"options": asdict(options), "versions": versions(), "features": features}, sort_keys=True)
     path = folder / f"attack-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.npz"
-    if _is_whole(path, "attacks", cache.provenance["key"]):
+    there = _whole(path, "attacks", cache.provenance["key"])
+    if isinstance(there, TrainedAttacks):
         progress.say(f"using {path}")
-        return cast("TrainedAttacks", store.read(path))
+        return there
     trained = train_attacks(cache, options, progress)
     store.write(path, trained)
     return trained
 
 
-def _is_whole(path: Path, kind: str, key: str) -> bool:
-    """Whether the file is there, undamaged, and was made for this extraction."""
+def _whole(path: Path, kind: str, key: str) -> store.AnyRecord | None:
+    """The record in the file, if it is there, undamaged, and was made for this extraction."""
     if not path.exists():
-        return False
+        return None
     try:
         record = store.read(path)
     except ContainerError:
-        return False
-    provenance = record.provenance
-    return record.kind == kind and key in (provenance.get("key"), provenance.get("features_key"))
+        return None
+    made_for = (record.provenance.get("key"), record.provenance.get("features_key"))
+    return record if record.kind == kind and key in made_for else None

@@ -126,7 +126,7 @@ def test_a_device_that_is_not_there_is_an_error(name):
         _forward.resolve_device(name)
 
 
-@pytest.mark.parametrize("options", [{"max_members": 0}, {"batch_size": 0}, {"features": ("layer:-1",)}])
+@pytest.mark.parametrize("options", [{"max_members": 0}, {"batch_size": 0}, {"features": ("layers",)}])
 def test_options_that_make_no_sense_are_errors(options):
     with pytest.raises(UsageError):
         ExtractOptions(model="net.pt", data="digits", **options)

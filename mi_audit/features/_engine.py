@@ -1,0 +1,129 @@
+"""Gradient sums of any network: planned once, checked on the first samples, and planned anew where that fails."""
+
+from typing import Literal
+
+import torch
+
+from mi_audit.features import _fused_sums, _moments, _one_by_one
+from mi_audit.features._frozen_copy import frozen_copy
+from mi_audit.features._layer_sums import ChangedInPlaceError, NeedsNetworkError
+from mi_audit.features._sample_gradients import GradientSums, Pass
+from mi_audit.features._sites import Plan, plan
+from mi_audit.schema.finding import Finding
+from mi_audit.target_model import TargetModel
+
+Kernel = Literal["auto", "eager", "fused"]
+N_CHECKED = 2
+_TOLERANCE = {torch.float64: 1e-6, torch.float32: 5e-2}
+
+
+class SampleGradients:
+    """Gradient sums of batches for one target, of which it works on a copy with frozen parameters.
+
+    Args:
+        target: the target, on its device; left as it is.
+        dtype: of all computation.
+        kernel: of the power sums; ``"auto"`` is fused where the machine has a compiler.
+        keeps_squares: whether sums of squares are kept for each parameter.
+    """
+
+    def __init__(
+        self, target: TargetModel, dtype: torch.dtype, kernel: Kernel = "auto", *, keeps_squares: bool = False
+    ) -> None:
+        self.trainable = tuple(name for name, each in target.module.named_parameters() if each.requires_grad)
+        self.target = frozen_copy(target, dtype)
+        self.dtype, self.kernel, self.keeps_squares = dtype, kernel, keeps_squares
+        self.by_network: frozenset[str] = frozenset()
+        self.copied: frozenset[str] = frozenset()
+        self.is_one_by_one = not self.trainable
+        self.is_checked = False
+        self.plan = self._planned(self.target)
+
+    def __call__(self, pixels: torch.Tensor, label: torch.Tensor) -> GradientSums:
+        """Sums of the samples of a batch; the first call also checks the plan on its first samples.
+
+        Args:
+            pixels: (n, channels, height, width) in [0, 1], of type `dtype`.
+            label: (n,) true classes.
+        """
+        with torch.enable_grad():
+            if not self.is_checked:
+                self._check(pixels[:N_CHECKED], label[:N_CHECKED])
+                self.is_checked = True
+            return self._sums(self.target, pixels, label, keeps_squares=self.keeps_squares)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Which parameters have no rule and are slower for it."""
+        if self.is_one_by_one and self.trainable:
+            message = "gradients are computed one sample at a time: samples of this network depend on their batch"
+            return (Finding("gradients-one-by-one", "note", message),)
+        names = self.plan.black_boxes()
+        if not names:
+            return ()
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        are = "1 parameter has" if len(names) == 1 else f"{len(names)} parameters have"
+        message = f"{are} no gradient rule of a known layer and took the general way, right but slower: {shown}"
+        return (Finding("gradients-general-way", "note", message),)
+
+    def _planned(self, target: TargetModel) -> Plan:
+        return plan(target.module, self.trainable, self.by_network)
+
+    def _sums(
+        self, target: TargetModel, pixels: torch.Tensor, label: torch.Tensor, *, keeps_squares: bool
+    ) -> GradientSums:
+        """One batch, replanned as often as it takes; each time fewer parameters are left that it can happen for."""
+        while not self.is_one_by_one:
+            planned = self.plan if target is self.target else self._planned(target)
+            kernels = self._kernels(pixels.device)
+            try:
+                return Pass(target, planned, self.copied, kernels, keeps_squares=keeps_squares).run(pixels, label)
+            except NeedsNetworkError as error:
+                self.is_one_by_one |= error.keys <= self.by_network
+                self._by_network(error.keys)
+            except ChangedInPlaceError as error:
+                self.copied |= {error.site.name}
+        return _one_by_one.gradient_sums(target, self.trainable, pixels, label)
+
+    def _by_network(self, keys: frozenset[str]) -> None:
+        self.by_network |= keys
+        self.plan = self._planned(self.target)
+
+    def _kernels(self, device: torch.device) -> _moments.Kernels:
+        if self.kernel == "eager" or device.type != "cpu":
+            return _moments.EAGER
+        return _fused_sums.FUSED if self.kernel == "fused" or _fused_sums.is_available() else _moments.EAGER
+
+    def _check(self, pixels: torch.Tensor, label: torch.Tensor) -> None:
+        """Compare every parameter's norm with the plain way, in float64, where nothing but a mistake can differ."""
+        target, dtype = self.target, self.dtype
+        if dtype != torch.float64:
+            target, dtype = frozen_copy(self.target, torch.float64), torch.float64
+        try:
+            expected = _one_by_one.gradient_sums(target, self.trainable, pixels.double(), label)
+        except RuntimeError:  # a network that fixes its own types
+            target, dtype = self.target, self.dtype
+            expected = _one_by_one.gradient_sums(target, self.trainable, pixels, label)
+        while not self.is_one_by_one:
+            got = self._sums(target, pixels.to(dtype), label, keeps_squares=True)
+            wrong = _differing(got, expected, _TOLERANCE[dtype])
+            if wrong is None or (wrong and wrong <= self.by_network):
+                self.is_one_by_one = True
+            elif not wrong:
+                return
+            else:
+                self._by_network(wrong)
+
+
+def _differing(got: GradientSums, expected: GradientSums, tolerance: float) -> frozenset[str] | None:
+    """Names of the parameters whose norms are not as expected; ``None`` where the image's gradient is not."""
+
+    def is_off(one: torch.Tensor, other: torch.Tensor, total: torch.Tensor) -> bool:
+        one, other = one.sqrt(), other.sqrt()
+        return bool(((one - other).abs() > tolerance * (other + 1e-3 * total.sqrt())).any())
+
+    images, parameters = expected.image[:, 2], expected.parameters[:, 2]
+    if is_off(got.image[:, 2], images, images):
+        return None
+    zero = torch.zeros_like(parameters)
+    squares = expected.squares
+    return frozenset(name for name in squares if is_off(got.squares.get(name, zero), squares[name], parameters))

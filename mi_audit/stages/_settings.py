@@ -1,0 +1,40 @@
+"""``--set NAME.OPTION=VALUE``: options of plug-ins, and whether they are for a feature or for an attack."""
+
+from collections.abc import Iterable
+
+from mi_audit import plugins
+from mi_audit.errors import UsageError
+
+
+def by_plugin(texts: Iterable[str]) -> dict[str, dict[str, str]]:
+    """{name of a plug-in: {option: value}}, the values as they were typed.
+
+    Raises:
+        UsageError: a text of another form.
+    """
+    settings: dict[str, dict[str, str]] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        name, dot, option = key.partition(".")
+        if not (name and dot and option and equals):
+            tip = "for example --set boundary-distance.step=angle"
+            raise UsageError(f"expected --set NAME.OPTION=VALUE, got {text!r}", tip=tip)
+        settings.setdefault(name, {})[option] = value
+    return settings
+
+
+def of_features_and_attacks(texts: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The settings of features, and those of attacks, of a command that runs both.
+
+    Raises:
+        UsageError: a text of another form, or the name of neither.
+    """
+    texts = tuple(texts)
+    features, attacks = plugins.names("features"), plugins.names("attacks")
+    for name in by_plugin(texts):
+        if name not in (*features, *attacks):
+            tip = plugins.did_you_mean(name, (*features, *attacks))
+            raise UsageError(f"--set {name}. ... is for no feature and no attack", tip=tip)
+    is_of_feature = [text.partition(".")[0] in features for text in texts]
+    split = tuple(zip(texts, is_of_feature, strict=True))
+    return tuple(text for text, it_is in split if it_is), tuple(text for text, it_is in split if not it_is)
