@@ -20,8 +20,9 @@ from mi_audit.schema.arrays import Array, digest
 from mi_audit.schema.audit import AccuracyRow, AttackRow, Audit, ConfidenceRow, MeanSd, SampleScores
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
-from mi_audit.schema.trained_attacks import OUTPUTS, TrainedAttack, TrainedAttacks
+from mi_audit.schema.trained_attacks import TrainedAttack, TrainedAttacks
 from mi_audit.stages import _rows
+from mi_audit.stages._feature_rows import feature_rows, features_read, missing_findings
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._rows import Selection
 from mi_audit.stages.progress import Progress, Silence
@@ -82,9 +83,15 @@ def evaluate(
         class_averages=tuple(_rows.class_averages(rows)),
         sweep=tuple(_rows.sweep(trained, scores, cache.is_member, is_held_out, ratios)),
         limits=tuple(check(limit, trained.selected, held_out) for limit in limits),
-        findings=cache.findings + trained.findings + _findings(trained.attacks, scores, is_held_out),
+        findings=(
+            *cache.findings,
+            *trained.findings,
+            *missing_findings(cache, features_read(trained)),
+            *_findings(trained.attacks, scores, is_held_out),
+        ),
         class_names=cache.class_names,
         provenance=_provenance(cache, trained, options),
+        features=feature_rows(cache, features_read(trained)),
         samples=None if options.aggregate_only else _samples(cache, scores, is_held_out),
     )
 
@@ -115,8 +122,7 @@ def _check_features(cache: FeatureCache, trained: TrainedAttacks) -> None:
     Raises:
         MismatchError: a feature is missing.
     """
-    wanted = {name for attack in trained.attacks for name in attack.on if name != OUTPUTS}
-    if missing := sorted(wanted - set(cache.features)):
+    if missing := [name for name in features_read(trained) if name not in cache.features]:
         raise MismatchError(
             f"the attacks look at {missing[0]}, which this feature cache does not hold",
             tip=f"add it with `mi-audit extract ... --features {missing[0]}`",

@@ -254,7 +254,7 @@ def _check_sides(is_member: npt.NDArray[np.bool_]) -> None:
 
 
 def _features_read(trained: Sequence[TrainedAttack]) -> list[str]:
-    """The arrays of a cache that hold what the attacks look at beside the outputs, sorted."""
+    """The arrays of the cache that hold what the attacks look at beside the outputs, sorted."""
     return sorted({f"features/{name}" for attack in trained for name in attack.on if name != OUTPUTS})
 
 
