@@ -5,13 +5,15 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from mi_audit import plugins
 from mi_audit.attacks import _payload
+from mi_audit.attacks._nested import fitted_class, name_of, parts_of, row_of
+from mi_audit.attacks._per_subset import FittedPerSubset, PerSubset
 from mi_audit.attacks.interface import Attack, BoolArray, FittedAttack, FloatArray, IntArray, Observations
 from mi_audit.errors import UsageError
-from mi_audit.schema.arrays import Array, checked
+from mi_audit.schema.arrays import checked
 
 _NAME = "per-class"
+_PER_SUBSET = "per-subset"
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class FittedPerClass(FittedAttack):
 
     Attributes:
         name: of the attack that was fitted per class.
-        classes: (c,) int64, the classes that have one, rising.
+        classes: (c,) int64, the classes that have one, rising; at least one.
         attacks: the attack of each.
         n_skipped: classes among the known samples that had too few of them.
     """
@@ -34,7 +36,7 @@ class FittedPerClass(FittedAttack):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", checked("classes", self.classes, (len(self.attacks),), "i"))
-        if (np.diff(self.classes) <= 0).any():
+        if not len(self.classes) or (np.diff(self.classes) <= 0).any():
             raise ValueError("expected rising classes")
 
     def score(self, seen: Observations) -> FloatArray:
@@ -53,12 +55,7 @@ class FittedPerClass(FittedAttack):
 
     def to_bytes(self) -> bytes:
         """The payloads of all attacks in a row, and where each ends."""
-        payloads = [attack.to_bytes() for attack in self.attacks]
-        arrays: dict[str, Array] = {
-            "classes": self.classes,
-            "ends": np.cumsum([len(payload) for payload in payloads], dtype=np.int64),
-            "payloads": np.frombuffer(b"".join(payloads), dtype=np.uint8),
-        }
+        arrays = {"classes": self.classes} | row_of([attack.to_bytes() for attack in self.attacks])
         return _payload.pack(_NAME, {"name": self.name, "n_skipped": self.n_skipped}, arrays)
 
     @classmethod
@@ -70,8 +67,8 @@ class FittedPerClass(FittedAttack):
         """
         with _payload.unpacking(_NAME, payload) as (header, arrays):
             name = _payload.text(header["name"])
-            read = _fitted_class(name).from_bytes
-            attacks = tuple(read(part) for part in _parts(arrays["payloads"], arrays["ends"]))
+            read = FittedPerSubset.from_bytes if name == _PER_SUBSET else fitted_class(name).from_bytes
+            attacks = tuple(read(part) for part in parts_of(arrays))
             return cls(name, arrays["classes"], attacks, _payload.count(header["n_skipped"]))
 
 
@@ -105,7 +102,7 @@ class PerClass(Attack):
                 tip="--one-for-all: one attack for all classes needs fewer samples",
             )
         attacks = self.attack.fit_each([rows_of[number] for number in kept], seen, is_member, weight, rng)
-        name = type(self.attack).__module__.rpartition(".")[2].replace("_", "-")
+        name = _PER_SUBSET if isinstance(self.attack, PerSubset) else name_of(self.attack)
         return FittedPerClass(name, np.array(kept, dtype=np.int64), tuple(attacks), len(rows_of) - len(kept))
 
     def _is_enough(self, is_member: BoolArray) -> bool:
@@ -120,29 +117,3 @@ def _rows_by_class(label: IntArray) -> dict[int, IntArray]:
     ends = np.cumsum(counts)
     bounds = zip(classes.tolist(), ends - counts, ends, strict=True)
     return {number: order[start:end] for number, start, end in bounds}
-
-
-def _fitted_class(name: str) -> type[FittedAttack]:
-    """What an attack of this name is after fitting.
-
-    Raises:
-        ValueError: there is no such attack here.
-    """
-    try:
-        attack: type[Attack] = plugins.plugin_class("attacks", name)
-    except UsageError as error:
-        raise ValueError(f"there is no attack {name!r}") from error
-    return attack.fitted
-
-
-def _parts(blob: Array, ends: Array) -> list[bytes]:
-    """The pieces of a row of bytes.
-
-    Raises:
-        ValueError: they do not follow each other from its start to its end.
-    """
-    ends, blob = checked("ends", ends, (None,), "i"), checked("payloads", blob, (None,), "u")
-    starts = np.concatenate([[0], ends[:-1]])
-    if not len(ends) or ends[-1] != len(blob) or (starts >= ends).any():
-        raise ValueError("expected payloads that follow each other")
-    return [blob[start:end].tobytes() for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]

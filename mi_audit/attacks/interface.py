@@ -6,7 +6,7 @@ is flagged when ``score > threshold``, strictly.
 
 import abc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from mi_audit.metrics import confidence
 from mi_audit.schema.feature_cache import FeatureCache
-from mi_audit.schema.trained_attacks import View
+from mi_audit.schema.trained_attacks import OUTPUTS, View
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -31,6 +31,8 @@ class Observations:
         signals: {name: (n,) float64}, fixed formulas of the outputs, each larger for members.
         label: (n,) int64, the true class.
         is_correct: (n,) bool, whether the target is right.
+        features: {name: (n, its columns) float64}, what is seen beside the outputs; NaN where it is missing.
+        feature_columns: {name of a feature: names of its columns}.
     """
 
     inputs: FloatArray
@@ -38,6 +40,8 @@ class Observations:
     signals: Mapping[str, FloatArray]
     label: IntArray
     is_correct: BoolArray
+    features: Mapping[str, FloatArray] = field(default_factory=dict)
+    feature_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.label)
@@ -45,29 +49,51 @@ class Observations:
     def take(self, rows: npt.NDArray[Any]) -> "Observations":
         """The samples at these positions (or under this mask), in order; positions may repeat."""
         signals = {name: values[rows] for name, values in self.signals.items()}
-        return Observations(self.inputs[rows], self.columns, signals, self.label[rows], self.is_correct[rows])
+        features = {name: values[rows] for name, values in self.features.items()}
+        return Observations(
+            self.inputs[rows],
+            self.columns,
+            signals,
+            self.label[rows],
+            self.is_correct[rows],
+            features,
+            self.feature_columns,
+        )
 
 
-def observe(cache: FeatureCache, rows: IntArray, view: View) -> Observations:
+def observe(cache: FeatureCache, rows: IntArray, view: View, on: Sequence[str] = (OUTPUTS,)) -> Observations:
     """What an adversary with this view sees of these rows of a feature cache.
 
-    Where the target gives labels only there are no inputs and no signals: just whether it is right.
+    Where the target gives labels only, or the outputs are not looked at, there are no inputs and no signals: just
+    whether it is right, and the features.
 
     Args:
         cache: the feature cache.
         rows: (n,) positions.
         view: ``"summary"`` for the summary of the confidence vector, ``"confidences"`` for the whole softmax vector.
+        on: what is looked at: ``"outputs"``, and names of features in the cache.
     """
+    label, is_correct = cache.label[rows], cache.is_correct[rows]
+    names = [name for name in on if name != OUTPUTS]
+    features = {name: cache.features[name][rows].astype(np.float64) for name in names}
+    feature_columns = {name: cache.columns[name] for name in names}
+    if OUTPUTS not in on or cache.outputs_kind == "labels":
+        return Observations(np.empty((len(rows), 0)), (), {}, label, is_correct, features, feature_columns)
+    inputs, columns, signals = _of_outputs(cache, rows, view)
+    return Observations(inputs, columns, signals, label, is_correct, features, feature_columns)
+
+
+def _of_outputs(
+    cache: FeatureCache, rows: IntArray, view: View
+) -> tuple[FloatArray, tuple[str, ...], dict[str, FloatArray]]:
+    """Inputs, their columns, and signals."""
     outputs, label, predicted = cache.outputs[rows], cache.label[rows], cache.predicted[rows]
-    if cache.outputs_kind == "labels":
-        return Observations(np.empty((len(rows), 0)), (), {}, label, label == predicted)
     if view == "summary":
         inputs, columns = confidence.summary(outputs, label, predicted, cache.outputs_kind)
     else:
         inputs = np.exp(confidence.log_confidences(outputs, cache.outputs_kind))
         columns = tuple(f"confidence-{number}" for number in range(inputs.shape[1]))
-    signals = confidence.signals(outputs, label, cache.outputs_kind)
-    return Observations(inputs, columns, signals, label, label == predicted)
+    return inputs, columns, confidence.signals(outputs, label, cache.outputs_kind)
 
 
 class FittedAttack(abc.ABC):
@@ -108,6 +134,8 @@ class Attack(abc.ABC):
         needs_confidences: it has nothing to say about a target that gives labels only.
         argument: the option that ``NAME:VALUE`` on the command line sets, or ``None``.
         arguments: the values that a bare ``NAME`` stands for, where there is an `argument`.
+        column_argument: the option that ``NAME:VALUE`` sets on a feature, for an attack that reads one column of it;
+            ``None`` for one that reads them all.
         search_space: {option: values to draw from} of the protocol ``audit``; empty where there is nothing to search.
         paper_search_space: the same for the protocol ``paper``, the founding paper's (Rezaei & Liu, CVPR 2021), kept
             affordable; an option with a single value is what the paper fixed.
@@ -120,6 +148,7 @@ class Attack(abc.ABC):
     needs_confidences: ClassVar[bool] = True
     argument: ClassVar[str | None] = None
     arguments: ClassVar[tuple[str, ...]] = ()
+    column_argument: ClassVar[str | None] = None
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
     paper_search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
     paper_draws: ClassVar[int] = 0

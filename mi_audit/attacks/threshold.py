@@ -1,45 +1,67 @@
-"""Cuts one signal (loss, max-confidence, entropy, modified-entropy) where it separates the known samples best."""
+"""Cuts a signal (loss, max-confidence, entropy, modified-entropy) or a feature's column where it separates best."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from mi_audit.attacks import _payload
 from mi_audit.attacks.interface import Attack, BoolArray, FittedAttack, FloatArray, Observations
-from mi_audit.errors import OutputsError
+from mi_audit.errors import MismatchError, OutputsError, UsageError
 from mi_audit.metrics import confidence, ranking
+from mi_audit.plugins import did_you_mean
+
+_LARGEST = 1e300  # thresholds are finite
 
 Signal = Literal["loss", "max-confidence", "entropy", "modified-entropy"]
 
 
 @dataclass(frozen=True)
 class FittedThreshold(FittedAttack):
-    """A signal and where to cut it.
+    """A signal, or a column of a feature, and where to cut it.
 
     Attributes:
-        signal: which of the observations' signals is the score.
-        threshold: flagged when the signal is above.
+        signal: which of the observations' signals is the score, where `column` is empty.
+        threshold: flagged when the score is above.
+        column: which column of the feature is looked at; empty for a signal.
+        direction: 1 where members have larger values in the column, -1 where they have smaller ones.
+        fill: what stands for a missing value of the column.
     """
 
     signal: str
     threshold: float
+    column: str = ""
+    direction: int = 1
+    fill: float = 0.0
 
     def __post_init__(self) -> None:
         if self.signal not in confidence.SIGNALS:
             raise ValueError(f"expected a signal out of {', '.join(confidence.SIGNALS)}, got {self.signal!r}")
+        if self.direction not in (1, -1):
+            raise ValueError(f"expected a direction of 1 or -1, got {self.direction}")
 
     def score(self, seen: Observations) -> FloatArray:
-        """The signal itself, (n,).
+        """The signal itself, or the column in its direction, (n,).
 
         Raises:
             OutputsError: the target gives labels only, so that there are no signals.
+            MismatchError: there is no such column.
         """
-        return _signal(seen, self.signal)
+        if not self.column:
+            return _signal(seen, self.signal)
+        try:
+            values = _column(seen, self.column)
+        except UsageError as error:
+            raise MismatchError(str(error)) from error
+        return self.direction * np.where(np.isnan(values), self.fill, values)
 
     def to_bytes(self) -> bytes:
-        """The signal's name and the threshold."""
-        return _payload.pack("threshold", {"signal": self.signal, "threshold": self.threshold}, {})
+        """The name of the signal or column, and the threshold."""
+        header: dict[str, Any] = {"signal": self.signal, "threshold": self.threshold}
+        if self.column:
+            header |= {"column": self.column, "direction": self.direction, "fill": self.fill}
+        return _payload.pack("threshold", header, {})
 
     @classmethod
     def from_bytes(cls, payload: bytes) -> Self:
@@ -49,7 +71,8 @@ class FittedThreshold(FittedAttack):
             ContainerError: the bytes are not one.
         """
         with _payload.unpacking("threshold", payload) as (header, _):
-            return cls(_payload.text(header["signal"]), _payload.number(header["threshold"]))
+            signal, threshold = _payload.text(header["signal"]), _payload.number(header["threshold"])
+            return cls(signal, threshold, *_column_parts(header))
 
 
 @dataclass(frozen=True)
@@ -57,17 +80,21 @@ class Threshold(Attack):
     """One threshold for all samples, at the best weighted balanced accuracy of the known ones (their Youden point).
 
     Yeom et al., CSF 2018 (loss); Salem et al., NDSS 2019 (max-confidence, entropy); Song & Mittal, USENIX Security 2021
-    (modified-entropy).
+    (modified-entropy). Of a column nobody knows beforehand on which side members are: that is learned on the known
+    samples, as the side of 1/2 on which the AUC of the column lies. A missing value counts as their median.
 
     Attributes:
         signal: what is cut; its formulas are in `mi_audit.metrics.confidence`.
+        column: the column of a feature that is cut instead; empty for a signal.
     """
 
     fitted: ClassVar[type[FittedAttack]] = FittedThreshold
     argument: ClassVar[str | None] = "signal"
     arguments: ClassVar[tuple[str, ...]] = confidence.SIGNALS
+    column_argument: ClassVar[str | None] = "column"
 
     signal: Signal = "loss"
+    column: str = ""
 
     def fit(
         self,
@@ -76,8 +103,20 @@ class Threshold(Attack):
         weight: FloatArray,
         rng: np.random.Generator,  # noqa: ARG002 - the best threshold is no matter of chance
     ) -> FittedThreshold:
-        """Choose the threshold; see `Attack.fit`."""
-        return FittedThreshold(self.signal, ranking.best_threshold(_signal(seen, self.signal), is_member, weight))
+        """Choose the threshold, and the direction of a column; see `Attack.fit`.
+
+        Raises:
+            UsageError: the features have no such column, or several.
+        """
+        if not self.column:
+            return FittedThreshold(self.signal, ranking.best_threshold(_signal(seen, self.signal), is_member, weight))
+        values = _column(seen, self.column)
+        is_there = ~np.isnan(values)
+        fill = float(np.median(values[is_there])) if is_there.any() else 0.0
+        filled = np.where(is_there, values, fill)
+        direction = -1 if (ranking.auc(filled, is_member).value or 0.5) < 0.5 else 1
+        threshold = ranking.best_threshold(direction * filled, is_member, weight)
+        return FittedThreshold(self.signal, threshold, self.column, direction, fill)
 
 
 def _signal(seen: Observations, name: str) -> FloatArray:
@@ -86,3 +125,27 @@ def _signal(seen: Observations, name: str) -> FloatArray:
             "expected confidences to cut, got labels only", tip="only the naive attack needs no confidences"
         )
     return seen.signals[name]
+
+
+def _column(seen: Observations, name: str) -> FloatArray:
+    """The one column of this name, infinities cut off.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    names = [(feature, column) for feature, columns in seen.feature_columns.items() for column in columns]
+    found = [(feature, column) for feature, column in names if column == name]
+    if len(found) != 1:
+        tip = did_you_mean(name, {column for _, column in names})
+        raise UsageError(f"expected one column {name!r} to cut, got {len(found)}", tip=tip)
+    feature = found[0][0]
+    values = seen.features[feature][:, seen.feature_columns[feature].index(name)]
+    return np.clip(values, -_LARGEST, _LARGEST)
+
+
+def _column_parts(header: Mapping[str, Any]) -> tuple[str, int, float]:
+    """Column, direction and fill; of a signal, none."""
+    if "column" not in header:
+        return "", 1, 0.0
+    direction = _payload.number(header["direction"])
+    return _payload.text(header["column"]), int(direction), _payload.number(header["fill"])

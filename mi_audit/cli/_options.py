@@ -147,6 +147,20 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="An option of an attack: NAME.OPTION=VALUE.", rich_help_panel=ATTACK),
 ]
+On = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--on", help="What attacks look at: outputs, a feature, or all in one; repeat for more.", rich_help_panel=ATTACK
+    ),
+]
+PerSubset = Annotated[
+    bool | None,
+    typer.Option(
+        "--per-subset/--subsets-together",
+        help="On features: an attack for correctly classified samples, one for the rest.",
+        rich_help_panel=ATTACK,
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Same seed, same result.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")]
 
@@ -193,7 +207,8 @@ def train_options(given: Mapping[str, Any]) -> "TrainOptions":
         attacks=listed(given["attack"]),
         search=search if search in (None, "full") else _whole(search, "--search", "full"),
         settings=tuple(given["settings"] or ()),
-        **{name: given[name] for name in ("per_class", "known_fraction", "balance", "protocol", "seed")},
+        on=listed(given["on"]) or TrainOptions.on,
+        **{name: given[name] for name in ("per_class", "per_subset", "known_fraction", "balance", "protocol", "seed")},
     )
 
 

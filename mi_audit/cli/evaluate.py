@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EXAMPLE = "mi-audit evaluate features.npz attack.npz, or mi-audit evaluate --model net.pt --arch lenet --data mnist"
 OF_MODEL = (
     *options.OF_EXTRACTION,
-    *("cache_dir", "attack", "per_class", "known_fraction", "balance", "search", "protocol"),
+    *("cache_dir", "attack", "on", "per_class", "per_subset", "known_fraction", "balance", "search", "protocol"),
     *("settings", "seed"),
 )
 
@@ -55,7 +55,9 @@ def evaluate(
         typer.Option("--cache-dir", help="Keeps features and attacks for next time.", rich_help_panel=options.TARGET),
     ] = Path(".mi-audit"),
     attack: options.Attacks = None,
+    on: options.On = None,
     per_class: options.PerClass = None,
+    per_subset: options.PerSubset = None,
     known_fraction: options.KnownFraction = None,
     balance: options.Balance = None,
     search: options.Search = None,

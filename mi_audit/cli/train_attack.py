@@ -17,7 +17,9 @@ def train_attack(
         Path, typer.Option("--out", help="The trained attacks that this makes.", rich_help_panel=options.RESULT)
     ],
     attack: options.Attacks = None,
+    on: options.On = None,
     per_class: options.PerClass = None,
+    per_subset: options.PerSubset = None,
     known_fraction: options.KnownFraction = None,
     balance: options.Balance = None,
     search: options.Search = None,
@@ -36,8 +38,9 @@ def train_attack(
     trained = train_attacks(store.read_kind(features, FeatureCache), chosen, progress(quiet=quiet))
     store.write(out, trained)
     if not quiet:
+        width = max(28, *(len(summary.label) for summary in trained.attacks))
         for summary in trained.attacks:
             known = "not estimable" if summary.balanced_accuracy is None else f"{summary.balanced_accuracy:.2%}"
             mark = "  <- selected" if summary.label == trained.selected else ""
-            say(f"  {summary.label:<28} balanced accuracy on known samples {known}{mark}")
+            say(f"  {summary.label:<{width}} balanced accuracy on known samples {known}{mark}")
         say(f"wrote {out}: {len(trained.attacks)} attacks that know {len(trained.known_id):,} samples")

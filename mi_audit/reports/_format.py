@@ -93,6 +93,14 @@ def mean_sd(numbers: MeanSd | None) -> str:
     return f"{percent(numbers.mean)}{NO_BREAK_SPACE}±{NO_BREAK_SPACE}{rounded(100 * numbers.sd, 2)}"
 
 
+def measured(numbers: MeanSd | None) -> str:
+    """Mean and standard deviation of what is no rate, to four digits: ``"0.8123 ± 0.1021"``, ``"1.2E-08 ± 3E-07"``."""
+    if numbers is None:
+        return DASH
+    mean, sd = (f"{value:.4G}".replace("-", MINUS, 1 if value < 0 else 0) for value in (numbers.mean, numbers.sd))
+    return f"{mean}{NO_BREAK_SPACE}±{NO_BREAK_SPACE}{sd}"
+
+
 def count(n: int) -> str:
     """A number of things: ``"50,000"``."""
     return f"{n:,}"

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from mi_audit.schema.audit import AccuracyRow, AttackRow, Audit, ClassAverageRow, ConfidenceRow, Samples, Subset
 from mi_audit.schema.estimate import Estimate
+from mi_audit.schema.trained_attacks import TrainedAttack
 
 NAIVE = "naive"
+ALL = "all"
 ZERO_R = "zero-r"
 
 
@@ -29,6 +31,25 @@ def naive_metrics(audit: Audit, subset: Subset = "all") -> Mapping[str, Estimate
         return own.metrics
     beside = row(audit, audit.selected, subset)
     return beside.naive if beside is not None else {}
+
+
+def best_by_sight(audit: Audit) -> dict[str, TrainedAttack]:
+    """The best attack on each thing that attacks look at, by its name in labels, in the order of reports.
+
+    The selected attack, or the one that did best on the known samples; attacks that look at nothing are left out.
+    """
+    by_sight: dict[str, list[TrainedAttack]] = {}
+    for attack in audit.attacks:
+        if not attack.is_fixed:
+            by_sight.setdefault(_sight(attack), []).append(attack)
+    return {
+        name: max(own, key=lambda one: (one.label == audit.selected, one.balanced_accuracy or 0.0, one.auc or 0.0))
+        for name, own in by_sight.items()
+    }
+
+
+def _sight(attack: TrainedAttack) -> str:
+    return attack.on[0] if len(attack.on) == 1 else ALL
 
 
 def accuracy(audit: Audit, samples: Samples = "full") -> AccuracyRow | None:

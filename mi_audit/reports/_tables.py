@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mi_audit.reports import _attack_tables, _facts, _format, _lookup, _paper_tables, _sweep_tables, _target_tables
+from mi_audit.reports import (
+    _attack_tables,
+    _facts,
+    _feature_tables,
+    _format,
+    _lookup,
+    _paper_feature_tables,
+    _paper_tables,
+    _sweep_tables,
+    _target_tables,
+)
 from mi_audit.reports._sentence import sentence
 from mi_audit.reports._table import Table
 from mi_audit.schema.audit import Audit
@@ -43,7 +53,8 @@ class Document:
     Attributes:
         comparison: one row per audit, where there are several.
         pages: one per audit, in order.
-        paper: Tables 1 to 4 over the audits under the founding paper's protocol; empty without any.
+        paper: Tables 1 to 7 over the audits under the founding paper's protocol, as far as there is something to say;
+            empty without any.
         legend: what the numbers are and are not.
     """
 
@@ -61,12 +72,13 @@ def document(audits: Sequence[Audit], n_classes: int) -> Document:
         n_classes: how many of the most leaking classes to show, where rows per class exist.
     """
     titles = [audit.title for audit in audits]
+    of_paper = [audit for audit in audits if audit.protocol == "paper"]
     if len(audits) > 1:
         titles = [f"{number}. {title}" for number, title in enumerate(titles, start=1)]
     return Document(
         comparison=_target_tables.comparison(audits) if len(audits) > 1 else None,
         pages=tuple(_page(audit, titles[i], n_classes) for i, audit in enumerate(audits)),
-        paper=_paper_tables.tables([audit for audit in audits if audit.protocol == "paper"]),
+        paper=(*_paper_tables.tables(of_paper), *_paper_feature_tables.tables(of_paper)),
         legend=_facts.legend(audits),
     )
 
@@ -75,7 +87,9 @@ def _page(audit: Audit, title: str, n_classes: int) -> Page:
     tables = (
         _target_tables.accuracy(audit),
         _target_tables.confidence(audit),
+        _feature_tables.values(audit),
         _attack_tables.attacks(audit),
+        _feature_tables.sights(audit),
         _attack_tables.subsets(audit),
         _attack_tables.classes(audit, n_classes),
         _sweep_tables.exact(audit),

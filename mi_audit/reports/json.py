@@ -35,7 +35,7 @@ def _audit(audit: Audit) -> dict[str, Any]:
         row["class_name"] = None if own.image_class is None else _lookup.class_name(audit, own.image_class)
         _nest(row, "metrics", "naive", "zero_r")
     for row in content["class_averages"]:
-        _nest(row, "metrics", "n_classes_undefined")
+        _nest(row, "metrics", "n_classes_undefined", "naive")
     for row in content["sweep"]:
         _nest(row, "exact", "resampled")
     for attack in content["attacks"]:

@@ -1,7 +1,7 @@
 """The audit: every number that a report may show, with its n, and where it came from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Literal, Self
 
 from mi_audit.schema import _json
@@ -51,6 +51,27 @@ class ConfidenceRow:
 
 
 @dataclass(frozen=True)
+class FeatureRow:
+    """A column of a feature that attacks look at, over the audited samples of a subset.
+
+    Attributes:
+        feature: its name in the cache, ``"gradient-norm:w"``.
+        column: name of the column; ``None`` for a feature of so many columns that only what is missing is counted.
+        subset: by whether the target classified the sample correctly.
+        member, non_member: over the finite values of a side; ``None`` where there are none, or no column.
+        n_missing_members, n_missing_non_members: without a finite value; of any column where there is none here.
+    """
+
+    feature: str
+    column: str | None
+    subset: Subset
+    member: MeanSd | None
+    non_member: MeanSd | None
+    n_missing_members: int
+    n_missing_non_members: int
+
+
+@dataclass(frozen=True)
 class AttackRow:
     """One attack on one subset of samples.
 
@@ -82,12 +103,14 @@ class ClassAverageRow:
     Attributes:
         metrics: {name of a metric: mean, SD over classes and number of classes it is defined for}.
         n_classes_undefined: {name of a metric: classes where it is not estimable}.
+        naive: {name of a metric: the same of the naive attack, on the very samples}.
     """
 
     attack: str
     subset: Subset
     metrics: dict[str, MeanSd]
     n_classes_undefined: dict[str, int]
+    naive: dict[str, MeanSd] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -183,6 +206,7 @@ class Audit:
         findings: doubts from all stages.
         class_names: one per class.
         provenance: of the cache, of the attacks, and of this evaluation.
+        features: what attacks look at beside the outputs, per column and subset.
         samples: the per-sample part, or ``None`` in an aggregate-only audit.
     """
 
@@ -201,6 +225,7 @@ class Audit:
     findings: tuple[Finding, ...]
     class_names: tuple[str, ...]
     provenance: dict[str, Any]
+    features: tuple[FeatureRow, ...] = ()
     samples: SampleScores | None = None
 
     def __post_init__(self) -> None:
@@ -239,10 +264,15 @@ class Audit:
             own = {name: values for name, values in arrays.items() if not name.startswith("score/")}
             score = {name.removeprefix("score/"): values for name, values in arrays.items() if name not in own}
             samples = SampleScores(**own, score=score)
-        decoded = {name: _json.decode(kind, header[name], name) for name, kind in _header_types().items()}
+        given = {name: kind for name, kind in _header_types().items() if name in header or name not in _OPTIONAL}
+        decoded = {name: _json.decode(kind, header[name], name) for name, kind in given.items()}
         return cls(**decoded, samples=samples)
 
 
 def _header_types() -> dict[str, Any]:
     """The fields of an audit that travel in its header: all but the arrays."""
-    return {field.name: field.type for field in fields(Audit) if field.name != "samples"}
+    return {each.name: each.type for each in fields(Audit) if each.name != "samples"}
+
+
+# What audits of earlier versions do not have.
+_OPTIONAL = frozenset(each.name for each in fields(Audit) if each.default is not MISSING)

@@ -11,16 +11,18 @@ from mi_audit.schema.finding import Finding
 Protocol = Literal["audit", "paper"]
 View = Literal["summary", "confidences"]
 
+OUTPUTS = "outputs"  # what the target answers, among the things that an attack looks at
+
 
 @dataclass(frozen=True)
 class TrainedAttack:
     """One attack as it was fitted, without its payload.
 
     Attributes:
-        label: how reports call it, unique: ``"threshold:entropy"``.
+        label: how reports call it, unique: ``"threshold:entropy"``, ``"mlp on gradient-norm:w"``, ``"mlp on all"``.
         name: of the plug-in.
         options: the plug-in's fields, those that a search chose included.
-        view: what it reads, ``"summary"`` or ``"confidences"``.
+        view: what it reads of the outputs, ``"summary"`` or ``"confidences"``.
         threshold: a sample is flagged as a member when its score is above, strictly.
         is_fixed: nothing about it was fitted or chosen, so that every sample may be scored.
         per_class: one attack per true class.
@@ -28,6 +30,8 @@ class TrainedAttack:
         balanced_accuracy: cross-validated on the known samples, what the selection went by; ``None`` if not estimable.
         auc: likewise; decides between attacks whose balanced accuracies cannot be told apart.
         n_draws: how many settings the search compared.
+        on: what it looks at: ``"outputs"``, and names of features in the cache.
+        per_subset: one attack for what the target classifies correctly and one for the rest.
     """
 
     label: str
@@ -41,6 +45,8 @@ class TrainedAttack:
     balanced_accuracy: float | None
     auc: float | None
     n_draws: int
+    on: tuple[str, ...] = (OUTPUTS,)
+    per_subset: bool = False
 
 
 @dataclass(frozen=True)

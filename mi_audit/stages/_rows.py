@@ -115,7 +115,19 @@ def class_averages(rows: Sequence[AttackRow]) -> Iterator[ClassAverageRow]:
             undefined[metric.name] = len(values) - len(defined)
             if len(defined):
                 means[metric.name] = MeanSd(float(defined.mean()), float(defined.std()), len(defined))
-        yield ClassAverageRow(attack, subset, means, undefined)
+        yield ClassAverageRow(attack, subset, means, undefined, _naive_averages(per_class))
+
+
+def _naive_averages(per_class: Sequence[AttackRow]) -> dict[str, MeanSd]:
+    """Mean and SD over the classes for which both the attack's balanced accuracy and the naive number are defined."""
+    counted = [row for row in per_class if row.metrics["balanced_accuracy"].value is not None]
+    means = {}
+    for name in BASELINE_METRICS:
+        values = [row.naive[name].value for row in counted]
+        defined = np.array([value for value in values if value is not None])
+        if len(defined):
+            means[name] = MeanSd(float(defined.mean()), float(defined.std()), len(defined))
+    return means
 
 
 def sweep(

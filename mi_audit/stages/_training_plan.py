@@ -1,6 +1,7 @@
 """What ``train-attack`` is going to do: every default filled in, attacks and settings drawn up."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, cast
 
@@ -11,7 +12,7 @@ from mi_audit.attacks.interface import Attack
 from mi_audit.errors import OutputsError, UsageError
 from mi_audit.schema.feature_cache import OutputsKind
 from mi_audit.schema.finding import Finding
-from mi_audit.schema.trained_attacks import Protocol, View
+from mi_audit.schema.trained_attacks import OUTPUTS, Protocol, View
 from mi_audit.stages._balancing import BALANCES, Balance
 from mi_audit.stages._split import checked_seed
 
@@ -29,6 +30,8 @@ class TrainOptions:
             paper's.
         protocol: where the defaults come from.
         settings: ``NAME.OPTION=VALUE``.
+        on: what the attacks look at: ``"outputs"``, features of the cache, ``"all"`` for everything in one attack.
+        per_subset: on a feature, one attack for what the target classifies correctly and one for the rest.
         seed: of the split, of resampling, of fitting.
     """
 
@@ -39,6 +42,8 @@ class TrainOptions:
     search: int | Literal["full"] | None = None
     protocol: str = "audit"
     settings: tuple[str, ...] = ()
+    on: tuple[str, ...] = (OUTPUTS,)
+    per_subset: bool | None = None
     seed: int = 0
 
 
@@ -56,6 +61,8 @@ class Plan:
     protocol: Protocol
     seed: int
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    on: tuple[str, ...] = (OUTPUTS,)
+    per_subset: bool = False
 
 
 PLANS = {
@@ -80,6 +87,7 @@ PLANS = {
         n_folds=2,
         protocol="paper",
         seed=0,
+        per_subset=True,
     ),
 }
 
@@ -110,21 +118,50 @@ def attacks_of(chosen: Plan) -> dict[str, Attack]:
     """The attacks by label, options set: defaults, the protocol's, the user's."""
     attacks: dict[str, Attack] = {}
     for text in chosen.attacks:
-        name, _, value = text.partition(":")
-        cls: type[Attack] = plugins.plugin_class("attacks", name)
-        if value and cls.argument is None:
-            raise UsageError(f"{name!r} comes in one form only, got {text!r}", tip=f"--attack {name}")
-        options = _fixed_by_the_paper(cls) if chosen.protocol == "paper" else {}
-        options |= chosen.settings.get(name, {})
-        for form in _forms(cls, value or options.get(str(cls.argument))):
-            label = f"{name}:{form}" if form else name
-            own = {str(cls.argument): form} if form else {}
-            attacks[label] = plugins.load("attacks", name, options | own)
-    unused = set(chosen.settings) - {label.partition(":")[0] for label in attacks}
+        name, value, cls = named(text)
+        for form in _forms(cls, value or options_of(cls, name, chosen).get(str(cls.argument))):
+            attacks[f"{name}:{form}" if form else name] = made(cls, name, chosen, {str(cls.argument): form})
+    check_settings(chosen, attacks)
+    return attacks
+
+
+def named(text: str) -> tuple[str, str, type[Attack]]:
+    """Name, form (or nothing) and class of an attack as the user wrote it.
+
+    Raises:
+        UsageError: there is none of this name, or it comes in one form only.
+    """
+    name, _, value = text.partition(":")
+    cls: type[Attack] = plugins.plugin_class("attacks", name)
+    if value and cls.argument is None:
+        raise UsageError(f"{name!r} comes in one form only, got {text!r}", tip=f"--attack {name}")
+    return name, value, cls
+
+
+def options_of(cls: type[Attack], name: str, chosen: Plan) -> dict[str, object]:
+    """What the protocol and the user set."""
+    fixed = _fixed_by_the_paper(cls) if chosen.protocol == "paper" else {}
+    return {**fixed, **chosen.settings.get(name, {})}
+
+
+def made(cls: type[Attack], name: str, chosen: Plan, own: Mapping[str, str]) -> Attack:
+    """The attack with its options set; `own` where it has values comes before all others."""
+    attack: Attack = plugins.load(
+        "attacks", name, options_of(cls, name, chosen) | {option: value for option, value in own.items() if value}
+    )
+    return attack
+
+
+def check_settings(chosen: Plan, labels: Iterable[str]) -> None:
+    """Refuse settings of attacks that do not run.
+
+    Raises:
+        UsageError: there are some.
+    """
+    unused = set(chosen.settings) - {re.split("[: ]", label)[0] for label in labels}
     if unused:
         name = min(unused)
         raise UsageError(f"--set {name}. ... is for an attack that does not run", tip=f"add --attack {name}")
-    return attacks
 
 
 def attacks_for(

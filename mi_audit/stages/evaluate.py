@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mi_audit.attacks._per_class import FittedPerClass
+from mi_audit.attacks._per_subset import FittedPerSubset
 from mi_audit.attacks.interface import Attack, FittedAttack, observe
 from mi_audit.errors import MismatchError
 from mi_audit.gate.limits import Limit, check
@@ -21,6 +22,7 @@ from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
 from mi_audit.schema.trained_attacks import TrainedAttack, TrainedAttacks
 from mi_audit.stages import _rows
+from mi_audit.stages._feature_rows import feature_rows, features_read, missing_findings
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._rows import Selection
 from mi_audit.stages.progress import Progress, Silence
@@ -81,9 +83,15 @@ def evaluate(
         class_averages=tuple(_rows.class_averages(rows)),
         sweep=tuple(_rows.sweep(trained, scores, cache.is_member, is_held_out, ratios)),
         limits=tuple(check(limit, trained.selected, held_out) for limit in limits),
-        findings=cache.findings + trained.findings + _findings(trained.attacks, scores, is_held_out),
+        findings=(
+            *cache.findings,
+            *trained.findings,
+            *missing_findings(cache, features_read(trained)),
+            *_findings(trained.attacks, scores, is_held_out),
+        ),
         class_names=cache.class_names,
         provenance=_provenance(cache, trained, options),
+        features=feature_rows(cache, features_read(trained)),
         samples=None if options.aggregate_only else _samples(cache, scores, is_held_out),
     )
 
@@ -95,6 +103,7 @@ def _held_out(cache: FeatureCache, trained: TrainedAttacks) -> BoolArray:
         MismatchError: the attacks belong to another cache.
     """
     arrays = cache.arrays()
+    _check_features(cache, trained)
     for name, expected in trained.fitted_on.items():
         if name not in arrays or digest(arrays[name]) != expected:
             raise MismatchError(
@@ -107,6 +116,19 @@ def _held_out(cache: FeatureCache, trained: TrainedAttacks) -> BoolArray:
     return np.asarray(cache.is_audited & ~is_known)
 
 
+def _check_features(cache: FeatureCache, trained: TrainedAttacks) -> None:
+    """Refuse attacks that look at what the cache does not hold.
+
+    Raises:
+        MismatchError: a feature is missing.
+    """
+    if missing := [name for name in features_read(trained) if name not in cache.features]:
+        raise MismatchError(
+            f"the attacks look at {missing[0]}, which this feature cache does not hold",
+            tip=f"add it with `mi-audit extract ... --features {missing[0]}`",
+        )
+
+
 def _scores(cache: FeatureCache, attack: TrainedAttack, payload: Array, scored: BoolArray) -> FloatArray:
     """(n,) float64: the attack's score of the samples under `scored`, NaN elsewhere."""
     fitted = _fitted(attack, payload.tobytes())
@@ -114,13 +136,17 @@ def _scores(cache: FeatureCache, attack: TrainedAttack, payload: Array, scored: 
     rows = np.flatnonzero(scored)
     for start in range(0, len(rows), BLOCK_ROWS):
         block = rows[start : start + BLOCK_ROWS]
-        score[block] = fitted.score(observe(cache, block, attack.view))
+        score[block] = fitted.score(observe(cache, block, attack.view, attack.on))
     return score
 
 
 def _fitted(attack: TrainedAttack, payload: bytes) -> FittedAttack:
+    if attack.per_class:
+        return FittedPerClass.from_bytes(payload)
+    if attack.per_subset:
+        return FittedPerSubset.from_bytes(payload)
     cls: type[Attack] = plugin_class("attacks", attack.name)
-    return FittedPerClass.from_bytes(payload) if attack.per_class else cls.fitted.from_bytes(payload)
+    return cls.fitted.from_bytes(payload)
 
 
 def _attack_rows(
@@ -185,9 +211,18 @@ def _findings(
     for attack in attacks:
         n_missing = int(np.isnan(scores[attack.label][is_held_out]).sum())
         if n_missing:
-            message = f"{attack.label} gives no score to {n_missing:,} held-out samples, whose classes have no attack"
+            message = (
+                f"{attack.label} gives no score to {n_missing:,} held-out samples, whose {_lacking(attack)} no attack"
+            )
             findings.append(Finding("samples-not-scored", "warning", message))
     return tuple(findings)
+
+
+def _lacking(attack: TrainedAttack) -> str:
+    """What got no attack of its own, for want of samples."""
+    if attack.per_subset:
+        return "class or subset has" if attack.per_class else "subset has"
+    return "classes have"
 
 
 def _title(cache: FeatureCache) -> str:

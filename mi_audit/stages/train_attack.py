@@ -9,7 +9,9 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from mi_audit.attacks._nested import name_of
 from mi_audit.attacks._per_class import PerClass
+from mi_audit.attacks._per_subset import PerSubset
 from mi_audit.attacks.interface import Attack, FittedAttack, Observations, observe
 from mi_audit.errors import DataSetError
 from mi_audit.metrics.decisions import Decisions
@@ -17,14 +19,16 @@ from mi_audit.metrics.ranking import auc
 from mi_audit.schema.arrays import digest
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
-from mi_audit.schema.trained_attacks import TrainedAttack, TrainedAttacks
+from mi_audit.schema.trained_attacks import OUTPUTS, TrainedAttack, TrainedAttacks
 from mi_audit.stages import _split
 from mi_audit.stages._balancing import balanced
 from mi_audit.stages._provenance import versions
-from mi_audit.stages._training_plan import Plan, TrainOptions, attacks_for, attacks_of, draws_of, planned
+from mi_audit.stages._sights import ALL, Sight, sights
+from mi_audit.stages._training_plan import Plan, TrainOptions, draws_of, planned
 from mi_audit.stages.progress import Progress, Silence
 
 MIN_PER_CLASS = 15
+MIN_PER_SUBSET = 5
 N_CLASSES_SEARCHED = 10
 ARRAYS_READ = ("outputs", "is_member", "is_audited", "label", "predicted", "sample_id")
 
@@ -39,26 +43,29 @@ def train_attacks(cache: FeatureCache, options: TrainOptions, progress: Progress
     """
     progress = progress or Silence()
     chosen = planned(options)
-    attacks, skipped = attacks_for(cache.outputs_kind, attacks_of(chosen), is_chosen=bool(options.attacks))
     is_known = cache.is_audited & _split.known_samples(
         cache.sample_id, cache.label, cache.is_member, chosen.known_fraction, chosen.seed
     )
-    trainer = _Trainer.on(cache, is_known, chosen)
+    _check_sides(cache.is_member[is_known])
+    looked_at, skipped = sights(cache, is_known, chosen, is_chosen=bool(options.attacks))
     trained, validations, payloads = [], {}, {}
-    progress.start("training attacks", len(attacks))
-    for label, attack in attacks.items():
-        summary, validations[label], fitted = _train(label, attack, trainer, progress)
-        trained.append(summary)
-        payloads[label] = np.frombuffer(fitted.to_bytes(), np.uint8)
-        progress.advance(1)
+    progress.start("training attacks", sum(len(sight.attacks) for sight in looked_at))
+    for sight in looked_at:
+        trainer = _Trainer.on(cache, is_known, chosen, sight)
+        for label, attack in sight.attacks.items():
+            summary, validations[label], fitted = _train(label, attack, trainer, progress)
+            trained.append(summary)
+            payloads[label] = np.frombuffer(fitted.to_bytes(), np.uint8)
+            progress.advance(1)
     progress.finish()
+    arrays = cache.arrays()
     return TrainedAttacks(
         attacks=tuple(trained),
         payloads=payloads,
         selected=_selected(validations),
         protocol=chosen.protocol,
         known_id=cache.sample_id[is_known],
-        fitted_on={name: digest(getattr(cache, name)) for name in ARRAYS_READ},
+        fitted_on={name: digest(arrays[name]) for name in (*ARRAYS_READ, *_features_read(trained))},
         provenance={"features_key": cache.provenance.get("key"), "options": _as_json(chosen), "versions": versions()},
         findings=(*skipped, *_findings(trained)),
     )
@@ -66,45 +73,48 @@ def train_attacks(cache: FeatureCache, options: TrainOptions, progress: Progress
 
 @dataclass(frozen=True)
 class _Trainer:
-    """The known samples, and how attacks are fitted on them."""
+    """What is seen of the known samples, and how attacks are fitted on them."""
 
     seen: Observations
     is_member: npt.NDArray[np.bool_]
     fold: npt.NDArray[np.int64]
     plan: Plan
+    sight: Sight
 
     @classmethod
-    def on(cls, cache: FeatureCache, is_known: npt.NDArray[np.bool_], chosen: Plan) -> "_Trainer":
-        """The known samples of a cache, divided into folds.
-
-        Raises:
-            DataSetError: none are known on a side.
-        """
+    def on(cls, cache: FeatureCache, is_known: npt.NDArray[np.bool_], chosen: Plan, sight: Sight) -> "_Trainer":
+        """What is looked at of the known samples of a cache, divided into folds."""
         rows = np.flatnonzero(is_known)
         is_member, label = cache.is_member[rows], cache.label[rows]
-        n_members, n_non_members = int(is_member.sum()), int((~is_member).sum())
-        if min(n_members, n_non_members) < 1:
-            raise DataSetError(
-                f"expected known members and known non-members, got {n_members} and {n_non_members}",
-                tip="give more samples or another --known-fraction: the share is rounded down in every class",
-            )
-        fold = _split.folds(cache.sample_id[rows], label, is_member, chosen.n_folds, chosen.seed)
-        return cls(observe(cache, rows, chosen.view), is_member, fold, chosen)
+        plan = replace(chosen, view="summary") if sight.name == ALL else chosen
+        fold = _split.folds(cache.sample_id[rows], label, is_member, plan.n_folds, plan.seed)
+        return cls(observe(cache, rows, plan.view, sight.on), is_member, fold, plan, sight)
 
     def take(self, rows: npt.NDArray[np.bool_]) -> "_Trainer":
         return replace(self, seen=self.seen.take(rows), is_member=self.is_member[rows], fold=self.fold[rows])
 
     def fit(self, attack: Attack, rng: np.random.Generator, min_per_class: int = MIN_PER_CLASS) -> FittedAttack:
         """The attack, balanced and fitted on these samples."""
-        if not self.plan.per_class or attack.is_fixed:
+        if attack.is_fixed or not (self.plan.per_class or self.sight.per_subset):
             rows, weight = balanced(self.is_member, np.zeros(len(self.seen), np.int64), self.plan.balance, rng)
             return attack.fit(self.seen.take(rows), self.is_member[rows], weight, rng)
-        # Rows of small classes stay as they are, so that repeats of a few samples cannot make a class look large.
-        is_large = np.isin(self.seen.label, self._classes_with(min_per_class))
+        if self.sight.per_subset:
+            attack = PerSubset(attack, min(MIN_PER_SUBSET, min_per_class))
+        group = self._groups()
+        # Rows of small groups stay as they are, so that repeats of a few samples cannot make a group look large.
+        least = min_per_class if not self.sight.per_subset else min(MIN_PER_SUBSET, min_per_class)
+        is_large = np.isin(group, _groups_with(least, group, self.is_member))
         large, small = np.flatnonzero(is_large), np.flatnonzero(~is_large)
-        drawn, weight = balanced(self.is_member[large], self.seen.label[large], self.plan.balance, rng)
+        drawn, weight = balanced(self.is_member[large], group[large], self.plan.balance, rng)
         rows, weight = np.concatenate([large[drawn], small]), np.concatenate([weight, np.ones(len(small))])
-        return PerClass(attack, min_per_class).fit(self.seen.take(rows), self.is_member[rows], weight, rng)
+        if self.plan.per_class:
+            attack = PerClass(attack, min_per_class)
+        return attack.fit(self.seen.take(rows), self.is_member[rows], weight, rng)
+
+    def _groups(self) -> npt.NDArray[np.int64]:
+        """(n,) numbers of the groups in which both sides get the same say: classes, subsets, or both."""
+        label = self.seen.label if self.plan.per_class else np.zeros(len(self.seen), np.int64)
+        return 2 * label + self.seen.is_correct if self.sight.per_subset else label
 
     def cross_validated(self, attack: Attack, rng: np.random.Generator) -> "_Validation":
         """How the attack does at its own threshold on samples it was not fitted on."""
@@ -126,15 +136,17 @@ class _Trainer:
         """
         if not self.plan.per_class:
             return self
-        classes = np.random.default_rng(self.plan.seed).permutation(self._classes_with(MIN_PER_CLASS))
+        large = _groups_with(MIN_PER_CLASS, self.seen.label, self.is_member)
+        classes = np.random.default_rng(self.plan.seed).permutation(large)
         chosen = classes[:N_CLASSES_SEARCHED]
         return self.take(np.isin(self.seen.label, chosen)) if len(chosen) else self
 
-    def _classes_with(self, minimum: int) -> npt.NDArray[np.int64]:
-        """The classes that have so many members and so many non-members."""
-        n_members = np.bincount(self.seen.label, weights=self.is_member)
-        n_non_members = np.bincount(self.seen.label, weights=~self.is_member)
-        return np.flatnonzero(np.minimum(n_members, n_non_members) >= minimum)
+
+def _groups_with(minimum: int, group: npt.NDArray[np.int64], is_member: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """The groups that have so many members and so many non-members, rising."""
+    n_members = np.bincount(group, weights=is_member)
+    n_non_members = np.bincount(group, weights=~is_member)
+    return np.flatnonzero(np.minimum(n_members, n_non_members) >= minimum)
 
 
 @dataclass(frozen=True)
@@ -177,7 +189,7 @@ def _train(
     fitted = trainer.fit(attack, rng)
     summary = TrainedAttack(
         label=label,
-        name=label.partition(":")[0],
+        name=name_of(attack),
         options=asdict(cast("Any", attack)),
         view=trainer.plan.view,
         threshold=float(fitted.threshold),
@@ -187,6 +199,8 @@ def _train(
         balanced_accuracy=validation.balanced_accuracy,
         auc=validation.auc,
         n_draws=len(draws),
+        on=trainer.sight.on if not attack.is_fixed else (OUTPUTS,),
+        per_subset=trainer.sight.per_subset and not attack.is_fixed,
     )
     return summary, validation, fitted
 
@@ -222,7 +236,26 @@ def _selected(validations: Mapping[str, _Validation]) -> str:
 
 
 def _as_json(chosen: Plan) -> dict[str, Any]:
-    return asdict(chosen) | {"attacks": list(chosen.attacks)}
+    return asdict(chosen) | {"attacks": list(chosen.attacks), "on": list(chosen.on)}
+
+
+def _check_sides(is_member: npt.NDArray[np.bool_]) -> None:
+    """Refuse known samples of one side only.
+
+    Raises:
+        DataSetError: none are known on a side.
+    """
+    n_members, n_non_members = int(is_member.sum()), int((~is_member).sum())
+    if min(n_members, n_non_members) < 1:
+        raise DataSetError(
+            f"expected known members and known non-members, got {n_members} and {n_non_members}",
+            tip="give more samples or another --known-fraction: the share is rounded down in every class",
+        )
+
+
+def _features_read(trained: Sequence[TrainedAttack]) -> list[str]:
+    """The arrays of the cache that hold what the attacks look at beside the outputs, sorted."""
+    return sorted({f"features/{name}" for attack in trained for name in attack.on if name != OUTPUTS})
 
 
 def _findings(trained: Sequence[TrainedAttack]) -> tuple[Finding, ...]:
