@@ -66,12 +66,14 @@ class TargetModel:
         """Network input (n, channels, height, width) float32 from uint8 images (n, height, width, channels).
 
         The result is laid out channels-last, which costs nothing, since that is how the pixels arrive. Grey images are
-        repeated for a network that expects three channels.
+        repeated for a network that expects three channels, and colour is turned to grey for one that expects one.
 
         Raises:
             ValueError: the number of channels does not fit.
         """
         channels = len(self.preprocessing.mean)
+        if channels == 1 and images.shape[3] == 3:
+            images = grey(images)
         pixels = images.permute(0, 3, 1, 2)
         if pixels.shape[1] == 1 and channels > 1:
             pixels = pixels.expand(-1, channels, -1, -1).contiguous(memory_format=torch.channels_last)
@@ -103,6 +105,21 @@ class TargetModel:
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (n, n_classes) float32 of uint8 images (n, height, width, channels)."""
         return two_classes(self.module(self.normalise(images)))
+
+
+def can_be_shown(n_channels: int, n_expected: int) -> bool:
+    """Whether a network that expects so many channels can be shown images of `n_channels`, as `normalise` does it."""
+    return n_channels in (1, n_expected) or (n_channels, n_expected) == (3, 1)
+
+
+def grey(images: torch.Tensor) -> torch.Tensor:
+    """Luma (n, height, width, 1) uint8 of colour images (n, height, width, 3) uint8, by the whole numbers that Pillow uses.
+
+    A grey image that was stored in three equal channels comes back as it was.
+    """
+    red, green, blue = images.to(torch.int32).unbind(dim=3)
+    luma = (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16
+    return luma.to(torch.uint8).unsqueeze(3)
 
 
 def two_classes(logits: torch.Tensor) -> torch.Tensor:

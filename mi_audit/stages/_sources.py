@@ -18,12 +18,21 @@ def open_data(spec: str, request: DataRequest) -> MembershipData:
 
 
 def open_target(spec: str, request: TargetRequest) -> TargetModel:
-    """The target model that ``--model`` names: ``SOURCE:NAME`` or the path of a checkpoint."""
+    """The target model that ``--model`` names: ``SOURCE:NAME`` or the path of a checkpoint.
+
+    Raises:
+        CheckpointError: it cannot be opened, or does not fit the data.
+        DataSetError: it tells another number of classes apart.
+        UsageError: an unknown source or name.
+    """
     prefix, colon, rest = spec.partition(":")
     if colon and prefix in plugins.names("targets"):
         if not rest:
             raise UsageError(f"expected a name after {spec!r}", tip="`mi-audit list models` names what there is")
         target: TargetModel = plugins.load("targets", prefix).open(rest, request)
+    elif colon and prefix.isalpha() and len(prefix) > 1 and not Path(spec).exists():
+        tip = plugins.did_you_mean(prefix, [name for name in plugins.names("targets") if name != "file"])
+        raise UsageError(f"unknown source of models {prefix!r} in --model {spec}", tip=tip)
     else:
         target = plugins.load("targets", "file").open(spec, request)
     if not isinstance(target, TargetModel):
