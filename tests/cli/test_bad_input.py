@@ -55,7 +55,7 @@ CASES = {
         ("extract", "--model", "digits.pt", "--arch", "cifar_resnet57", "--data", "digits", *OUT),
         "did you mean",
     ),
-    "no arch": (("extract", "--model", "digits.pt", "--data", "digits", *OUT), "--arch"),
+    "no such arch": (("extract", "--model", "digits.pt", "--arch", "lenat", "--data", "digits", *OUT), "lenet"),
     "class count": (("extract", "--model", "digits.pt", *ARCH, "--data", "few_classes.npz", *OUT), "10"),
     "infinite outputs": (("extract", "--model", "infinite.pt", *ARCH, "--data", "digits", *OUT), "NaN or infinity"),
     "labels out of range": (("extract", "--model", "digits.pt", *ARCH, "--data", "labels.npz", *OUT), "label"),

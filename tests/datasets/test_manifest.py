@@ -229,7 +229,7 @@ def test_no_file_no_path_and_a_manifest_without_images_that_can_be_read(root: Pa
 
 
 def test_nothing_is_decoded_when_a_manifest_is_opened(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mi_audit.datasets._images.Image.open", lambda *_, **__: pytest.fail("opened"))
+    monkeypatch.setattr("PIL.Image.open", lambda *_, **__: pytest.fail("opened"))
     data = opened(written(root / "m.csv", ROWS))
     taken = data.members.take(np.array([1]))
     assert taken.group == [data.members.group[1]]

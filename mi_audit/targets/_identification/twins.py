@@ -16,8 +16,8 @@ from mi_audit.targets._fitting import Fit, Tensors
 _ALIKE = 1e-4
 # Answers of larger networks take longer than a person waits for; two of those are then two candidates.
 _MOST_NUMBERS = 120_000_000
-# Small images first: what takes them answers in a tenth of the time.
-_SMALL = (64, 64)
+# Small images first: what takes them answers in a tenth of the time. Two that take only large ones stay two candidates.
+_SMALL, _LARGEST_SIDE = (64, 64), 256
 _NOT_TAKEN = (RuntimeError, ValueError, AssertionError, IndexError, AttributeError, TypeError)
 
 
@@ -33,7 +33,7 @@ def answer_alike(one: Fit, other: Fit, tensors: Tensors) -> bool:
     stirred = {name: _stirred(name, tensor) for name, tensor in tensors.items()}
     with torch.no_grad():
         modules = [_built(found, stirred) for found in (one, other)]
-        for size in (_SMALL, one.size, other.size):
+        for size in (_SMALL, *(own for own in (one.size, other.size) if max(own) <= _LARGEST_SIDE)):
             answers = [_answer(module, size, one.n_channels) for module in modules if module is not None]
             if len(answers) == 2 and all(answer is not None for answer in answers):
                 return _are_close(*(answer for answer in answers if answer is not None))
