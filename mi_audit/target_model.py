@@ -113,7 +113,7 @@ def can_be_shown(n_channels: int, n_expected: int) -> bool:
 
 
 def grey(images: torch.Tensor) -> torch.Tensor:
-    """Luma (n, height, width, 1) uint8 of colour images (n, height, width, 3) uint8, by the whole numbers that Pillow uses.
+    """Luma (n, height, width, 1) uint8 of colour images (n, height, width, 3) uint8, in the whole numbers of Pillow.
 
     A grey image that was stored in three equal channels comes back as it was.
     """
