@@ -87,7 +87,9 @@ def load(room: str, name: str, options: Mapping[str, object] | None = None) -> t
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A tip for an unknown name: the nearest known one, and all of them where they are few."""
     known = sorted(known)
-    nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    # Who types resnet56 means cifar_resnet56 rather than resnet50.
+    longer = sorted((one for one in known if one.endswith(f"_{name}")), key=len) if len(name) > 3 else []
+    nearest = longer[:1] or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     guess = f"did you mean {nearest[0]!r}? " if nearest else ""
     listed = ", ".join(known) if len(known) <= 30 else f"{len(known)} names, see `mi-audit list`"
     return f"{guess}there is: {listed}" if known else "there is none"

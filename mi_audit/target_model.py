@@ -9,6 +9,9 @@ from typing import Literal, NamedTuple
 import torch
 from torch import nn
 
+# The shares of red, green and blue in grey (ITU-R 601-2), in the whole numbers of Pillow.
+_LUMA, _LUMA_ONE = (19595, 38470, 7471), 1 << 16
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -95,12 +98,14 @@ class TargetModel:
         """Network input (n, channels, height, width) float32 from uint8 images (n, height, width, channels).
 
         The result is laid out channels-last, which costs nothing, since that is how the pixels arrive. Grey images are
-        repeated for a network that expects three channels.
+        repeated for a network that expects three channels, and colour is turned to grey for one that expects one.
 
         Raises:
             ValueError: the number of channels does not fit.
         """
         channels = len(self.preprocessing.mean)
+        if channels == 1 and images.shape[3] == 3:
+            images = grey(images)
         pixels = images.permute(0, 3, 1, 2)
         if pixels.shape[1] == 1 and channels > 1:
             pixels = pixels.expand(-1, channels, -1, -1).contiguous(memory_format=torch.channels_last)
@@ -116,9 +121,12 @@ class TargetModel:
     def prepare(self, pixels: torch.Tensor) -> torch.Tensor:
         """Network input from pixels (n, channels, height, width) in [0, 1] of any floating type, differentiably.
 
-        The same as `normalise`, which works in place and on uint8.
+        The same as `normalise`, which works in place and on uint8; but that grey made of colour is not rounded here.
         """
         channels = len(self.preprocessing.mean)
+        if channels == 1 and pixels.shape[1] == 3:
+            luma = pixels.new_tensor(_LUMA).view(1, 3, 1, 1) / _LUMA_ONE
+            pixels = (pixels * luma).sum(dim=1, keepdim=True)
         if pixels.shape[1] == 1 and channels > 1:
             pixels = pixels.expand(-1, channels, -1, -1)
         mean, std = pixels.new_tensor((self.preprocessing.mean, self.preprocessing.std)).view(2, -1, 1, 1)
@@ -186,6 +194,22 @@ class TargetModel:
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (n, n_classes) float32 of uint8 images (n, height, width, channels)."""
         return two_classes(self.module(self.normalise(images)))
+
+
+def can_be_shown(n_channels: int, n_expected: int) -> bool:
+    """Whether a network that expects so many channels can be shown images of `n_channels`, as `normalise` does it."""
+    return n_channels in (1, n_expected) or (n_channels, n_expected) == (3, 1)
+
+
+def grey(images: torch.Tensor) -> torch.Tensor:
+    """Luma (n, height, width, 1) uint8 of colour images (n, height, width, 3) uint8, in the whole numbers of Pillow.
+
+    A grey image that was stored in three equal channels comes back as it was.
+    """
+    channels = images.to(torch.int32).unbind(dim=3)
+    red, green, blue = (channel * share for channel, share in zip(channels, _LUMA, strict=True))
+    luma = (red + green + blue + _LUMA_ONE // 2) // _LUMA_ONE
+    return luma.to(torch.uint8).unsqueeze(3)
 
 
 def two_classes(logits: torch.Tensor, dtype: torch.dtype = torch.float32) -> torch.Tensor:

@@ -232,6 +232,7 @@ def test_packages_outside_add_plug_ins(monkeypatch):
         ("xgbost", ["xgboost", "mlp"], "did you mean 'xgboost'? there is: mlp, xgboost"),
         ("zzz", ["xgboost", "mlp"], "there is: mlp, xgboost"),
         ("x", [], "there is none"),
+        ("net56", ["net50", "cifar_net56"], "did you mean 'cifar_net56'? there is: cifar_net56, net50"),
         ("n7x", [f"n{number}" for number in range(31)], "did you mean 'n7'? there is: 31 names, see `mi-audit list`"),
     ],
 )

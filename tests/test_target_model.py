@@ -7,7 +7,7 @@ from PIL import Image
 from torch import nn
 from torchvision import transforms
 
-from mi_audit.target_model import Preprocessing, TargetModel, digest_of_weights, two_classes
+from mi_audit.target_model import Preprocessing, TargetModel, digest_of_weights, grey, two_classes
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
 
@@ -47,9 +47,22 @@ def test_grey_images_are_repeated_for_a_network_of_three_channels():
     assert torch.equal(out, (grey.permute(0, 3, 1, 2).float() / 255).expand(-1, 3, -1, -1))
 
 
-def test_colour_images_do_not_fit_a_network_of_one_channel():
-    with pytest.raises(ValueError, match="expected images of 1 channels, got 3"):
-        target(Preprocessing((0.0,), (1.0,))).normalise(torch.from_numpy(images(4, 4)))
+def test_colour_is_shown_in_the_grey_of_pillow_to_a_network_of_one_channel():
+    pixels = images(16, 16)
+    expected = np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in pixels])
+    assert np.array_equal(grey(torch.from_numpy(pixels))[..., 0].numpy(), expected)
+    out = target(Preprocessing((0.0,), (1.0,))).normalise(torch.from_numpy(pixels))
+    assert torch.equal(out[:, 0], torch.from_numpy(expected).float() / 255)
+
+
+def test_grey_that_was_stored_as_colour_is_what_it_was():
+    once = torch.arange(256, dtype=torch.uint8).view(1, 16, 16, 1)
+    assert torch.equal(grey(once.expand(-1, -1, -1, 3)), once)
+
+
+def test_colour_with_transparency_does_not_fit_a_network_of_one_channel():
+    with pytest.raises(ValueError, match="expected images of 1 channels, got 4"):
+        target(Preprocessing((0.0,), (1.0,))).normalise(torch.from_numpy(images(4, 4, 4)))
 
 
 def test_images_are_not_changed():
@@ -82,3 +95,12 @@ def test_constants_that_make_no_sense_are_refused(mean, std):
 def test_where_the_constants_come_from_does_not_change_the_digest():
     assert Preprocessing(MEAN, STD, source="a").digest() == Preprocessing(MEAN, STD, source="b").digest()
     assert Preprocessing(MEAN, STD).digest() != Preprocessing(STD, MEAN).digest()
+
+
+def test_gradients_see_colour_as_grey_up_to_rounding():
+    module = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    target = TargetModel(module, Preprocessing((0.4,), (0.3,)), 3, "mine", "mine", "digest")
+    images = torch.randint(0, 256, (5, 4, 4, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pixels = images.permute(0, 3, 1, 2).double() / 255
+    difference = target.prepare(pixels) - target.normalise(images).double()
+    assert difference.abs().max() <= 0.5 / 255 / 0.3 + 1e-6

@@ -181,7 +181,7 @@ def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":
         std=_numbers(given["std"], "--std"),
         features=listed(given["features"]) or ("outputs",),
         feature_settings=tuple(given["settings"] or ()),
-        expect_accuracy=_numbers(given["expect_accuracy"], "--expect-accuracy"),
+        expect_accuracy=_numbers(given["expect_accuracy"], "--expect-accuracy", ".726"),
         batch_size=None if given["batch_size"] == "auto" else _whole(given["batch_size"], "--batch-size", "auto"),
         **{name: given[name] for name in AS_THEY_ARE if name not in ("model", "data")},
     )
@@ -191,7 +191,7 @@ def _announce(given: Mapping[str, Any]) -> None:
     """Say so before a user's own code is run."""
     source, _, spec = (given["model"] or "").partition(":")
     if source == "python" and not given["quiet"]:
-        say(f"running the code of {spec.rpartition(':')[0] or spec}, which can do whatever you can")
+        say(f"this runs the code of {spec.rpartition(':')[0] or spec}, which can do whatever you can")
 
 
 def train_options(given: Mapping[str, Any]) -> "TrainOptions":
@@ -240,13 +240,13 @@ def inputs_of(given: Mapping[str, Any]) -> list[Path]:
     return [*(Path(text) for text in named if text), *(path for path in lists if path is not None)]
 
 
-def _numbers(text: str | None, option: str) -> tuple[float, ...] | None:
+def _numbers(text: str | None, option: str, example: str = ".49,.48,.45") -> tuple[float, ...] | None:
     if text is None:
         return None
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        tip = f"for example {option} .49,.48,.45"
+        tip = f"for example {option} {example}"
         raise UsageError(f"expected {option} to be numbers with commas, got {text!r}", tip=tip) from None
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mi_audit.schema.audit import Audit
     from mi_audit.stages.evaluate import EvaluateOptions
 
-EXAMPLE = "mi-audit evaluate features.npz attack.npz, or mi-audit evaluate --model net.pt --arch lenet --data mnist"
+EXAMPLE = "mi-audit evaluate features.npz attack.npz, or mi-audit evaluate --model net.pt --data mnist"
 OF_MODEL = (
     *options.OF_EXTRACTION,
     *("cache_dir", "attack", "on", "per_class", "per_subset", "known_fraction", "balance", "search", "protocol"),

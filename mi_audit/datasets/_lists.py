@@ -153,16 +153,19 @@ class _Counted:
         twice = np.flatnonzero(count > 1)
         if len(twice):
             named = first([self.ids[row] for row in twice.tolist()])
-            raise DataSetError(f"{self.file}: expected every sample once, got {len(twice):,} more than once: {named}")
+            got = f"got {len(twice):,} more than once: {named}"
+            raise DataSetError(f"{self.file}: expected every sample once, {got}", tip="name each in one line only")
         rows: Int64Array = np.flatnonzero(count)
         if not len(rows):
-            raise DataSetError(f"{self.file}: expected at least one sample, got none")
+            tip = "lines are positions, ranges such as 0:100, or ids"
+            raise DataSetError(f"{self.file}: expected at least one sample, got none", tip=tip)
         return rows
 
 
 def _flag(file: Path, line: str, number: int) -> bool:
     if line.lower() not in FLAGS:
-        raise DataSetError(f"{file}: line {number}: expected 1 or 0 (or true or false), got {printable(line)!r}")
+        tip = "one flag per sample; lists of positions go with --members-index"
+        raise DataSetError(f"{file}: line {number}: expected 1 or 0 (or true or false), got {printable(line)!r}", tip)
     return FLAGS[line.lower()]
 
 
@@ -228,7 +231,7 @@ def _readable(file: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise DataSetError(f"{file}: no such file") from error
+        raise DataSetError(f"{file}: no such file", tip="a list is a text file, an .npy or an .npz") from error
     except OSError as error:
         raise DataSetError(f"{file}: {error.strerror or 'cannot be read'}") from error
     except UnicodeDecodeError as error:

@@ -123,7 +123,8 @@ def divided(pool: Side, request: DataRequest, what: str, *, is_official: bool) -
         members, non_members = _listed(pool, request)
     for name, rows in (("members", members), ("non-members", non_members)):
         if not len(rows):
-            raise DataSetError(f"expected members and non-members among the {len(pool):,} samples, got no {name}")
+            tip = "an audit compares the two: the lists have to leave some samples for both sides"
+            raise DataSetError(f"expected members and non-members among the {len(pool):,} samples, got no {name}", tip)
     sides = [pool.take(rows) for rows in (members, non_members)]
     if not is_official:
         names = ("members", "non-members")
@@ -175,7 +176,8 @@ def _listed(pool: Side, request: DataRequest) -> tuple[Int64Array, Int64Array]:
     if len(both):
         named = first([ids[row] for row in both.tolist()])
         files = f"{request.members_index} and {request.non_members_index}"
-        raise DataSetError(f"{files}: expected no sample in both, got {len(both):,}: {named}")
+        tip = "a sample is a member or a non-member: take these out of one of the lists"
+        raise DataSetError(f"{files}: expected no sample in both, got {len(both):,}: {named}", tip=tip)
     return members, non_members
 
 

@@ -115,7 +115,8 @@ def _two_folders(members: Path, non_members: Path) -> MembershipData:
     ours, theirs = (root.resolve() for root in roots)
     if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
         got = "the same twice" if ours == theirs else "one inside the other"
-        raise DataSetError(f"{members} and {non_members}: expected two folders with nothing in common, got {got}")
+        tip = "--members has what the target was trained on, --non-members other images of the same classes"
+        raise DataSetError(f"{members} and {non_members}: expected two folders with nothing in common, got {got}", tip)
     side, class_names = open_split(FolderTree(roots[0]), "", None)
     other, _ = open_split(FolderTree(roots[1]), "", class_names, str(roots[0]))
     return MembershipData(None, _named(side, SIDES[0]), _named(other, SIDES[1]), class_names)

@@ -1,10 +1,12 @@
 """From rows to the feature cache, with what made it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from mi_audit.errors import DataSetError
 from mi_audit.schema.arrays import row_blocks
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
@@ -29,16 +31,22 @@ def assembled(extraction: Extraction, rows: Rows, observed: Observed) -> Feature
         extraction: what was run.
         rows: all there.
         observed: how the run went.
+
+    Raises:
+        DataSetError: no non-member is left, since all are members in all but name.
     """
     is_kept = kept_rows(rows)
     is_readable = np.ones(len(extraction), np.bool_) if is_kept is None else is_kept
-    findings = [Finding("target-assumption", "note", note) for note in extraction.target.notes]
-    findings += [Finding("membership-assumption", "note", note) for note in extraction.data.notes]
-    findings += observed.findings + unreadable_findings(extraction, is_readable)
+    findings = [*_assumptions(extraction), *observed.findings, *unreadable_findings(extraction, is_readable)]
     kept = extraction if is_kept is None else extraction.keeping(is_readable)
     outputs, made = rows.finished("outputs", is_kept), fingerprints_of(rows, is_kept)
     predicted = np.concatenate([np.argmax(block, axis=1) for block in row_blocks(outputs)]).astype(np.int64)
     found = duplicates(kept, made)
+    if found.is_exact.all():
+        raise DataSetError(
+            f"--data {extraction.options.data}: every non-member has exactly the pixels of a member",
+            tip="non-members are images that the target was not trained on",
+        )
     findings += found.findings + pixel_findings(kept, made)
     findings += accuracy_findings(kept.label, predicted, kept.is_member, extraction.options.expect_accuracy)
     return FeatureCache(
@@ -55,6 +63,34 @@ def assembled(extraction: Extraction, rows: Rows, observed: Observed) -> Feature
     )
 
 
+def found_again(cache: FeatureCache, extraction: Extraction) -> FeatureCache:
+    """A cache of the same rows, told as this extraction came by them.
+
+    The same weights may lie in another file, wrapped otherwise; the same samples may be named by another list.
+    """
+    was = cache.provenance
+    dataset = {"spec": extraction.options.data, "name": extraction.data.name, "selection": _selection(extraction)}
+    kept = [finding for finding in cache.findings if finding.slug not in _ASSUMED]
+    return replace(
+        cache,
+        provenance={
+            **was,
+            "target": _target(extraction),
+            "dataset": {**was["dataset"], **dataset},
+            "options": {**was["options"], **_limits(extraction)},
+        },
+        findings=(*_assumptions(extraction), *kept),
+    )
+
+
+_ASSUMED = ("target-assumption", "membership-assumption")
+
+
+def _assumptions(extraction: Extraction) -> list[Finding]:
+    all_notes = zip(_ASSUMED, (extraction.target.notes, extraction.data.notes), strict=True)
+    return [Finding(slug, "note", note) for slug, notes in all_notes for note in notes]
+
+
 def provenance(extraction: Extraction, batch_size: int, is_readable: npt.NDArray[np.bool_]) -> dict[str, Any]:
     """What made the cache, as JSON values."""
     options = extraction.options
@@ -63,9 +99,7 @@ def provenance(extraction: Extraction, batch_size: int, is_readable: npt.NDArray
         "target": _target(extraction),
         "dataset": _dataset(extraction, is_readable),
         "options": {
-            "max_members": options.max_members,
-            "max_non_members": options.max_non_members,
-            "limit_classes": options.limit_classes,
+            **_limits(extraction),
             "expect_accuracy": None if options.expect_accuracy is None else list(options.expect_accuracy),
             "batch_size": batch_size,
             "device": _forward.resolve_device(options.device).type,
@@ -95,20 +129,28 @@ def _target(extraction: Extraction) -> dict[str, Any]:
 
 
 def _dataset(extraction: Extraction, is_readable: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    data = extraction.data
-    n_members, n_non_members = extraction.n_available or (len(data.members), len(data.non_members))
     return {
         "spec": extraction.options.data,
-        "name": data.name,
+        "name": extraction.data.name,
         "n_members": int((is_readable & extraction.is_member).sum()),
         "n_non_members": int((is_readable & ~extraction.is_member).sum()),
         "n_unreadable": int((~is_readable).sum()),
         "unreadable": extraction.sample_id[~is_readable][:N_LISTED].tolist(),
         "digest": extraction.data_digest,
-        "selection": {
-            "rule": "drawn by seed, stratified by class",
-            "n_members_available": n_members,
-            "n_non_members_available": n_non_members,
-            "n_classes_with_samples": len(np.unique(extraction.label)),
-        },
+        "selection": _selection(extraction),
+    }
+
+
+def _limits(extraction: Extraction) -> dict[str, Any]:
+    return {name: getattr(extraction.options, name) for name in ("max_members", "max_non_members", "limit_classes")}
+
+
+def _selection(extraction: Extraction) -> dict[str, Any]:
+    data = extraction.data
+    n_members, n_non_members = extraction.n_available or (len(data.members), len(data.non_members))
+    return {
+        "rule": "drawn by seed, stratified by class",
+        "n_members_available": n_members,
+        "n_non_members_available": n_non_members,
+        "n_classes_with_samples": len(np.unique(extraction.label)),
     }

@@ -62,7 +62,9 @@ class ExtractOptions:
 
     def __post_init__(self) -> None:
         if not (self.model and (self.data or _predictions.is_predictions(self.model))):
-            raise UsageError("expected --model and --data", tip="for example --model net.pt --arch lenet --data mnist")
+            given = "only --model" if self.model else "only --data" if self.data else "neither"
+            tip = "for example --model net.pt --data mnist"
+            raise UsageError(f"expected --model and --data, got {given}", tip=tip)
         _split.checked_seed(self.seed)
         for name in ("max_members", "max_non_members", "limit_classes", "batch_size"):
             number = getattr(self, name)

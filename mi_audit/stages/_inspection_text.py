@@ -68,7 +68,9 @@ def _claims(hints: Hints) -> Iterator[str]:
 
 
 def _networks(inspection: Inspection) -> Iterator[tuple[str, str]]:
-    if not inspection.candidates:
+    if inspection.other_task is not None:
+        yield "network", f"{inspection.other_task}, not an image classifier"
+    elif not inspection.candidates:
         yield "network", "not recognised from its weights"
     for number, candidate in enumerate(inspection.candidates):
         yield "" if number else "network", f"{candidate.name}: {candidate.why}"

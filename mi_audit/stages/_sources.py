@@ -21,6 +21,7 @@ def open_target(spec: str, request: TargetRequest) -> TargetModel:
     """The target model that ``--model`` names, which tells as many classes apart as the data has.
 
     Raises:
+        CheckpointError: it cannot be opened, or does not fit the data.
         DataSetError: it tells other classes apart.
         UsageError: as for `opened`.
     """
@@ -44,6 +45,9 @@ def opened(spec: str, request: TargetRequest) -> TargetModel:
         if not rest:
             raise UsageError(f"expected a name after {spec!r}", tip="`mi-audit list models` names what there is")
         target: TargetModel = plugins.load("targets", prefix).open(rest, request)
+    elif colon and prefix.isalpha() and len(prefix) > 1 and not Path(spec).exists():
+        tip = plugins.did_you_mean(prefix, [name for name in plugins.names("targets") if name != "file"])
+        raise UsageError(f"unknown source of models {prefix!r} in --model {spec}", tip=tip)
     else:
         target = plugins.load("targets", "file").open(spec, request)
     if not isinstance(target, TargetModel):

@@ -12,6 +12,7 @@ from mi_audit.schema.audit import Audit
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.trained_attacks import TrainedAttacks
 from mi_audit.stages import _predictions, extract
+from mi_audit.stages._assembling import found_again
 from mi_audit.stages._extract_options import ExtractOptions
 from mi_audit.stages._preflight.accuracy import with_expectation
 from mi_audit.stages._provenance import versions
@@ -40,23 +41,23 @@ def audit(
         progress: told about the work.
     """
     progress = progress or Silence()
-    features_path = cached_features(extract_options, cache_dir, progress)
-    cache = with_expectation(cast("FeatureCache", store.read(features_path)), extract_options.expect_accuracy)
-    trained = _cached_attacks(cache, features_path.parent, train_options, progress)
+    found, folder = _cached_features(extract_options, cache_dir, progress)
+    cache = with_expectation(found, extract_options.expect_accuracy)
+    trained = _cached_attacks(cache, folder, train_options, progress)
     return evaluate(cache, trained, evaluate_options, progress)
 
 
-def cached_features(options: ExtractOptions, cache_dir: Path, progress: Progress) -> Path:
-    """The feature cache of this target on these samples: found, or extracted now."""
+def _cached_features(options: ExtractOptions, cache_dir: Path, progress: Progress) -> tuple[FeatureCache, Path]:
+    """The feature cache of this target on these samples, found or extracted now, and the folder that it lies in."""
     if _predictions.is_predictions(options.model):
         cache = _predictions.extracted(options)
-        path = _folder(cache_dir, cache.provenance["key"]) / "features.npz"
-        store.write(path, cache)
-        return path
+        folder = _folder(cache_dir, cache.provenance["key"])
+        store.write(folder / "features.npz", cache)
+        return cast("FeatureCache", store.read(folder / "features.npz")), folder
     extraction = extract.prepare(options)
     path = _folder(cache_dir, extraction.key) / "features.npz"
     extract_to(extraction, path, progress)
-    return path
+    return found_again(cast("FeatureCache", store.read(path)), extraction), path.parent
 
 
 def extract_file(options: ExtractOptions, path: Path, progress: Progress) -> FeatureCache:

@@ -10,6 +10,7 @@ import torch
 from mi_audit.errors import UsageError
 from mi_audit.targets._checkpoint.choosing import Wanted
 from mi_audit.targets._checkpoint.opening import OpenedCheckpoint, open_state_dict
+from mi_audit.targets._identification.refusing import INSTEAD, other_task
 from mi_audit.targets._identification.summaries import CandidateSummary, candidates_of
 
 WEIGHTS = ("auto", "raw", "ema")
@@ -28,6 +29,7 @@ class Inspection:
         n_classes: that the network tells apart, as far as the weights or the hints tell.
         candidates: networks that the weights may belong to, the likeliest first.
         needed: what an audit would need that is not known, in words.
+        other_task: what the network is where it does not classify images, in words.
     """
 
     path: Path
@@ -36,6 +38,7 @@ class Inspection:
     n_classes: int | None
     candidates: tuple[CandidateSummary, ...]
     needed: tuple[str, ...]
+    other_task: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """Everything but the weights, as plain values."""
@@ -55,6 +58,7 @@ class Inspection:
             "needed": list(self.needed),
             "notes": list(opened.notes),
             "other_keys": list(opened.other_keys),
+            "other_task": self.other_task,
             "prefixes": list(opened.prefixes),
             "weight_sets": [asdict(found) for found in opened.found],
             "weights": opened.weights,
@@ -77,14 +81,16 @@ def inspect(path: Path, weights: str = "auto") -> Inspection:
         raise UsageError(f"expected --weights {', '.join(WEIGHTS)}, got {weights!r}", tip="for example --weights ema")
     checkpoint = open_state_dict(path, cast("Wanted", weights))
     candidates = candidates_of(checkpoint)
-    n_classes = checkpoint.hints.n_classes or _classes_of_head(checkpoint.state_dict)
+    task = None if candidates else other_task(checkpoint)
+    n_classes = None if task else checkpoint.hints.n_classes or _classes_of_head(checkpoint.state_dict)
     return Inspection(
         path=checkpoint.path or path,
         checkpoint=checkpoint,
         n_parameters=_n_parameters(checkpoint.state_dict),
         n_classes=n_classes,
         candidates=candidates,
-        needed=_needed(checkpoint, candidates),
+        needed=(f"another file: {INSTEAD}",) if task else _needed(checkpoint, candidates),
+        other_task=task,
     )
 
 

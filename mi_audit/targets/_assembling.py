@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from mi_audit.errors import CheckpointError, UsageError
-from mi_audit.target_model import Preprocessing, TargetModel, digest_of_weights
+from mi_audit.target_model import Preprocessing, TargetModel, can_be_shown, digest_of_weights
 from mi_audit.targets._build import Blueprint, build
 from mi_audit.targets._catalogue import Constants
 from mi_audit.targets._checkpoint.refusals import plain
@@ -65,6 +65,7 @@ def assembled(
     module.eval()
     check_channels(source, len(choices[0].mean), request)
     digest = digest_of_weights(module)
+    notes = (*notes, *_on_grey(choices[0], request))
     reasons = []
     for preprocessing in choices:
         size = preprocessing.size
@@ -100,18 +101,40 @@ def refuse_arch(source: str, request: TargetRequest) -> None:
         raise UsageError(f"{source} names its network already, got --arch {request.arch}", tip="leave --arch away")
 
 
+def refuse_weights(source: str, request: TargetRequest) -> None:
+    """Refuse ``--weights`` beside a spec that is no file, in which there is nothing to choose from.
+
+    Raises:
+        UsageError: it was given.
+    """
+    if request.weights != "auto":
+        raise UsageError(
+            f"{source} has one set of weights, got --weights {request.weights}",
+            tip="leave --weights out: it chooses among the weights of a checkpoint file",
+        )
+
+
 def check_channels(source: str, n_channels: int, request: TargetRequest) -> None:
-    """Refuse a network for images of other channels than the data has; grey images are shown to colour networks.
+    """Refuse a network for images of other channels than the data has.
+
+    Grey images are shown to colour networks, and colour in grey to networks of one channel: image files are read as
+    colour, whatever is in them.
 
     Raises:
         CheckpointError: the channels do not fit; both numbers are named.
     """
     shown = n_channels if request.shape is None else request.shape[2]
-    if shown not in (1, n_channels):
+    if not can_be_shown(shown, n_channels):
         raise CheckpointError(
             f"{source}: expected images of {n_channels} channels, got {shown} in the data",
             tip="give the --data that this model was trained on",
         )
+
+
+def _on_grey(preprocessing: Preprocessing, request: TargetRequest) -> tuple[str, ...]:
+    shown = 3 if request.shape is None else request.shape[2]
+    is_turned = len(preprocessing.mean) == 1 and shown == 3
+    return ("images are shown in grey to this network, which takes one channel",) if is_turned else ()
 
 
 def why_no_answer(target: TargetModel, request: TargetRequest) -> str | None:

@@ -36,6 +36,12 @@ def _given(request: TargetRequest, n_channels: int) -> Constants:
     mean, std = _broadcast("--mean", request.mean, n_channels), _broadcast("--std", request.std, n_channels)
     if not all(value > 0 for value in std):
         raise UsageError(f"expected every --std above 0, got {', '.join(map(str, std))}")
+    if max(mean) > 1:
+        scaled = (",".join(f"{value / 255:.4g}" for value in values) for values in (mean, std))
+        raise UsageError(
+            f"expected --mean for pixels in [0, 1], got {', '.join(map(str, mean))}",
+            tip="for pixels up to 255 it is --mean {} --std {}".format(*scaled),
+        )
     return Constants(mean, std, "--mean/--std")
 
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from mi_audit.errors import UsageError
-from mi_audit.target_model import Preprocessing, TargetModel
-from mi_audit.targets._assembling import assembled, refuse_arch
+from mi_audit.target_model import Preprocessing, TargetModel, can_be_shown
+from mi_audit.targets._assembling import assembled, refuse_arch, refuse_weights
 from mi_audit.targets._catalogue import Constants
 from mi_audit.targets._preprocessing import constants_of
 from mi_audit.targets._user_code.returned import Answering, Returned, call, described, function_of, read, refuse
@@ -39,6 +39,7 @@ class Python(TargetSource):
             UsageError: no function was named, or there is none of this name.
         """
         refuse_arch(f"python:{spec}", request)
+        refuse_weights(f"python:{spec}", request)
         file, _, name = spec.rpartition(":")
         if not file or not name:
             raise UsageError(f"expected --model python:FILE.py:FUNCTION, got python:{spec}", tip=_EXAMPLE)
@@ -116,7 +117,7 @@ def _n_channels(module: nn.Module, returned: Returned, request: TargetRequest) -
 def _check_answer(path: Path, name: str, module: nn.Module, choice: Preprocessing, request: TargetRequest) -> None:
     """Stop unless a black image of the data gets one logit per class, which is said in terms of the user's code."""
     height, width, channels = request.shape or (*(choice.size or (1, 1)), len(choice.mean))
-    if channels not in (1, len(choice.mean)) or len(choice.mean) != len(choice.std):
+    if not can_be_shown(channels, len(choice.mean)) or len(choice.mean) != len(choice.std):
         return  # the general checks say it better
     target = TargetModel(module, choice, request.n_classes, name, name, "")
     images = target.normalise(torch.zeros((1, height, width, channels), dtype=torch.uint8))

@@ -10,7 +10,7 @@ from torch import nn
 from mi_audit.errors import CheckpointError, UsageError
 from mi_audit.plugins import did_you_mean
 from mi_audit.target_model import Preprocessing, TargetModel
-from mi_audit.targets._assembling import assembled, check_class_count, refuse_arch, untrained
+from mi_audit.targets._assembling import assembled, check_class_count, refuse_arch, refuse_weights, untrained
 from mi_audit.targets._build import find
 from mi_audit.targets._catalogue import Constants
 from mi_audit.targets._checkpoint.opening import open_state_dict
@@ -34,6 +34,7 @@ class Timm(TargetSource):
             UsageError: the name or the tag is not known.
         """
         refuse_arch(f"timm:{spec}", request)
+        refuse_weights(f"timm:{spec}", request)
         name, _, tag = spec.partition(".")
         blueprint = find(f"timm:{name}")[0]
         return _pretrained(spec, _settings(name, tag), request) if tag else untrained(blueprint, request)

@@ -9,7 +9,7 @@ from torch import nn
 from mi_audit.errors import CheckpointError, UsageError
 from mi_audit.plugins import did_you_mean
 from mi_audit.target_model import Preprocessing, TargetModel
-from mi_audit.targets._assembling import assembled, check_class_count, refuse_arch, untrained
+from mi_audit.targets._assembling import assembled, check_class_count, refuse_arch, refuse_weights, untrained
 from mi_audit.targets._build import find, torchvision_blueprint
 from mi_audit.targets._catalogue import Constants
 from mi_audit.targets._checkpoint.opening import open_state_dict
@@ -32,6 +32,7 @@ class Torchvision(TargetSource):
             UsageError: the name of the network or of the weights is not known.
         """
         refuse_arch(f"torchvision:{spec}", request)
+        refuse_weights(f"torchvision:{spec}", request)
         name, _, weights = spec.partition(".")
         blueprint = find(f"torchvision:{name}")[0]
         return _pretrained(spec, _weights(name, weights), request) if weights else untrained(blueprint, request)

@@ -79,7 +79,24 @@ CASES = {
         ("extract", "--model", "digits.pt", *ARCH, "--data", "digits", "--mean", "a", *OUT),
         "--mean",
     ),
-    "no model": (("extract", "--data", "digits", *OUT), "--model"),
+    "expected accuracy that is no number": (
+        ("extract", "--model", "digits.pt", "--data", "digits", "--expect-accuracy", "a", *OUT),
+        "for example --expect-accuracy .726",
+    ),
+    "mean of pixels up to 255": (
+        ("extract", "--model", "digits.pt", "--data", "digits", "--mean", "77.85", "--std", "95.88", *OUT),
+        "it is --mean 0.3053 --std 0.376",
+    ),
+    "weights of a network that is no file": (
+        ("extract", "--model", "timm:resnet10t", "--data", "digits", "--weights", "ema", *OUT),
+        "leave --weights out",
+    ),
+    "unknown source of models": (
+        ("extract", "--model", "tim:resnet18", "--data", "digits", *OUT),
+        "did you mean 'timm'?",
+    ),
+    "no model": (("extract", "--data", "digits", *OUT), "got only --data"),
+    "no data": (("evaluate", "--model", "digits.pt"), "got only --model"),
     "features missing": (("train-attack", "gone.npz", *OUT), "gone.npz"),
     "features truncated": (("train-attack", "truncated.npz", *OUT), "truncated.npz"),
     "features foreign": (("train-attack", "foreign.npz", *OUT), "foreign.npz"),

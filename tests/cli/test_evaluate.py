@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 import mi_audit
 from tests.cli.conftest import run_script
@@ -26,6 +27,18 @@ def test_one_shot_gives_the_numbers_of_the_three_stages_and_keeps_its_caches(fol
     assert again.stderr.count("using .mi-audit/") == 2
     assert again.stdout == first.stdout
     assert (tmp_path / ".mi-audit").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_cache_that_is_found_is_told_as_this_run_came_by_it(folder, command, tmp_path):
+    first = command("evaluate", "--model", folder / "digits.pt", "--data", "digits", "--attack", "naive")
+    assert first.code == 0, first.stderr
+    content = torch.load(folder / "digits.pt", weights_only=True)
+    torch.save({"model_ema": content["state_dict"]}, tmp_path / "average.pt")
+    second = command("evaluate", "--model", "average.pt", "--data", "digits", "--attack", "naive")
+    assert second.stderr.count("using .mi-audit/") == 2
+    assert "digits.pt" not in second.stdout
+    assert "average.pt on digits" in second.stdout
+    assert "averaged weights (EMA)" in " ".join(second.stdout.split())
 
 
 def test_the_library_takes_the_same_road(folder, tmp_path):

@@ -50,6 +50,15 @@ def test_weights_that_no_network_fits_ask_for_one(command, tmp_path):
     assert "--arch" in done.stdout
 
 
+def test_a_detector_is_no_classifier_and_its_boxes_are_no_classes(command, tmp_path):
+    torch.save({"backbone.w": torch.ones(3, 2), "roi_heads.box.weight": torch.ones(364, 8)}, tmp_path / "w.pt")
+    done = command("inspect", "w.pt")
+    assert "a detector, not an image classifier" in done.stdout
+    assert "364" not in done.stdout
+    assert "--arch" not in done.stdout
+    assert json.loads(command("inspect", "w.pt", "--json").stdout)["other_task"] == "a detector"
+
+
 def test_refusals(command, tmp_path):
     (tmp_path / "page.pt").write_text("<!doctype html>")
     for arguments in (("page.pt",), ("nowhere.pt",)):

@@ -135,6 +135,16 @@ def test_duplicates_say_the_cap_they_would_put_on_what_is_measured():
     assert message.endswith("at a false alarm rate of 0.1% at 1.3%")
 
 
+def test_two_sides_of_the_same_images_are_no_audit():
+    from tests.stages.test_extract import N_MEMBERS, PIXELS
+
+    pixels = PIXELS.copy()
+    pixels[N_MEMBERS:] = pixels[: len(pixels) - N_MEMBERS]
+    with pytest.raises(DataSetError, match="every non-member has exactly the pixels of a member") as caught:
+        extract.run(extraction(pixels=pixels))
+    assert caught.value.tip == "non-members are images that the target was not trained on"
+
+
 def test_twins_are_counted_and_stay():
     rng = np.random.default_rng(0)
     smooth = [Image.fromarray(each).resize((32, 32), Image.Resampling.BICUBIC) for each in blocks(rng, 63)]

@@ -82,3 +82,9 @@ def test_members_worse_than_non_members_look_swapped():
 def test_expected_accuracies_that_make_no_sense_are_errors_of_usage(values):
     with pytest.raises(UsageError, match="--expect-accuracy of one or two numbers from 0 to 1"):
         ExtractOptions(model="net.pt", data="digits", expect_accuracy=values)
+
+
+def test_what_to_check_of_answers_without_a_model_needs_no_model():
+    label, predicted, is_member = answers(0.99, 0.72)
+    (finding,) = accuracy_findings(label, predicted, is_member, (0.9,), is_black_box=True)
+    assert finding.message.endswith("check the order of the classes and of the rows")

@@ -226,7 +226,7 @@ def test_what_lightning_keeps_beside_the_network_is_left_out_and_listed(tmp_path
     save(OPENED["Lightning"][0](), tmp_path / "model.ckpt", legacy=False)
     opened = open_state_dict(tmp_path / "model.ckpt")
     assert opened.dropped == ("crit.weight",)
-    assert any("1 tensors of something else were left out: crit.weight" in note for note in opened.notes)
+    assert any("1 tensor of something else was left out: crit.weight" in note for note in opened.notes)
 
 
 def test_a_backbone_and_its_head_stay_together(tmp_path: Path) -> None:

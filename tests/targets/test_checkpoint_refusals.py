@@ -179,7 +179,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "no weights": (lambda: torch_bytes({"epoch": 3, "mine": WEIGHTS}), "got a dict with epoch, mine and no weights"),
     "not a number": (
         lambda: torch_bytes({"fc.weight": torch.tensor([1.0, float("nan"), float("inf")])}),
-        "fc.weight holds 2 NaN or infinite numbers of 3",
+        r"fc.weight holds NaN or infinite numbers \(2 of 3\)",
     ),
     "complex": (lambda: torch_bytes({"fc.weight": torch.ones(2, dtype=torch.complex64)}), "got strided complex64"),
     "sparse": (lambda: torch_bytes({"fc.weight": torch.eye(2).to_sparse()}), "got sparse_coo float32"),
@@ -270,6 +270,13 @@ def test_a_folder_names_the_file_inside(tmp_path: Path) -> None:
     error = refusal_of(tmp_path)
     assert "is a folder" in str(error)
     assert str(error.tip).endswith(f"--model {tmp_path / 'model.safetensors'}")
+
+
+def test_a_folder_that_describes_a_network_and_has_no_weights_says_so(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"architecture": "resnet18"}')
+    error = refusal_of(tmp_path)
+    assert "holds config.json and no weights: neither model.safetensors nor pytorch_model.bin" in str(error)
+    assert error.tip == "copy or download the weights into it too"
 
 
 def test_a_folder_of_weights_in_parts(tmp_path: Path) -> None:

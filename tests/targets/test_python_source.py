@@ -247,6 +247,16 @@ def test_files_that_are_not_there_and_an_architecture_beside_are_refused(tmp_pat
         source.open(f"{tmp_path}/gone.py:build", TargetRequest(n_classes=5, shape=None))
     with pytest.raises(UsageError, match="names its network already"):
         source.open("model.py:build", TargetRequest(n_classes=5, shape=None, arch="lenet"))
+    with pytest.raises(UsageError, match="has one set of weights, got --weights ema"):
+        source.open("model.py:build", TargetRequest(n_classes=5, shape=None, weights="ema"))
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 3), None])
+def test_a_network_of_one_channel_is_shown_image_files_in_grey(tmp_path, shape):
+    code = returning("nn.Sequential(nn.Conv2d(1, 5, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())")
+    target = opened(tmp_path, code, shape=shape)
+    assert target(torch.zeros(2, 4, 4, 3, dtype=torch.uint8)).shape == (2, 5)
+    assert "images are shown in grey to this network, which takes one channel" in target.notes
 
 
 def test_constants_of_another_number_of_channels_are_refused(tmp_path):
@@ -266,7 +276,7 @@ def test_a_whole_audit_of_a_users_network_says_that_code_runs(tmp_path, demo_che
     quick = ["--data", "digits", "--attack", "naive,threshold:loss"]
     app(["evaluate", "--model", "python:mine.py:build", *quick, "--out", "a.npz"], standalone_mode=False)
     printed = capsys.readouterr()
-    assert "running the code of mine.py" in printed.err
+    assert "this runs the code of mine.py" in printed.err
     assert "python:mine.py:build@" in printed.out
     app(
         [

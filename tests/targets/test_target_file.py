@@ -176,7 +176,14 @@ def test_both_sizes_are_named(tmp_path: Path) -> None:
 
 def test_both_channel_counts_are_named(tmp_path: Path) -> None:
     spec = saved(tmp_path / "net.pt", "lenet", shape=(32, 32, 1))
-    assert "expected images of 1 channels, got 3" in refused(spec, request("lenet"))[0]
+    assert "expected images of 1 channels, got 4" in refused(spec, request("lenet", shape=(32, 32, 4)))[0]
+
+
+def test_a_network_of_one_channel_is_shown_colour_in_grey_and_says_so(tmp_path: Path) -> None:
+    spec = saved(tmp_path / "net.pt", "lenet", shape=(32, 32, 1))
+    target = File().open(spec, request("lenet"))
+    assert target(torch.zeros(2, 32, 32, 3, dtype=torch.uint8)).shape == (2, 10)
+    assert "images are shown in grey to this network, which takes one channel" in target.notes
 
 
 def test_an_unknown_architecture_names_the_nearest(tmp_path: Path) -> None:

@@ -157,6 +157,13 @@ def test_cached_weights_of_another_network_are_refused(tmp_path: Path, monkeypat
         ("resnet18.a1_in2k", {}, UsageError, "unknown weights 'a1_in2k' of timm:resnet18", "did you mean 'a1_in1k'?"),
         ("hf-hub:some/net", {}, UsageError, "unknown architecture", "timm:NAME"),
         ("resnet18", {"arch": "x"}, UsageError, "names its network already, got --arch x", "leave --arch away"),
+        (
+            "resnet18",
+            {"weights": "ema"},
+            UsageError,
+            "has one set of weights, got --weights ema",
+            "leave --weights out",
+        ),
         (SPEC, {}, CheckpointError, "tells 1000 classes apart, the data has 10", "give the --data"),
         ("vit_base_patch16_224.dino", {}, CheckpointError, "have no classifier", "choose a tag"),
     ],

@@ -127,6 +127,13 @@ def test_cached_weights_of_another_network_are_refused(cache: Path) -> None:
         ("resnet18.IMAGENET1K_V9", {}, UsageError, "unknown weights 'IMAGENET1K_V9'", "did you mean 'IMAGENET1K_V1'?"),
         ("fcn_resnet50", {}, UsageError, "unknown architecture", "did you mean"),
         ("resnet18", {"arch": "x"}, UsageError, "names its network already, got --arch x", "leave --arch away"),
+        (
+            "resnet18",
+            {"weights": "ema"},
+            UsageError,
+            "has one set of weights, got --weights ema",
+            "leave --weights out",
+        ),
         (SPEC, {}, CheckpointError, "tells 1000 classes apart, the data has 10", "give the --data"),
     ],
 )

@@ -18,6 +18,9 @@ IntArray = npt.NDArray[np.int64]
 ROUNDING = 0.0005
 MAX_DEFICIT = 0.02
 LEVEL = 0.99
+# What may be wrong with a model, and with answers whose model nobody has.
+_OF_MODEL = "check the weights, the normalisation (--mean, --std), the architecture and the order of the classes"
+_OF_ANSWERS = "check the order of the classes and of the rows"
 
 
 def accuracy_findings(
@@ -25,6 +28,8 @@ def accuracy_findings(
     predicted: IntArray,
     is_member: npt.NDArray[np.bool_],
     expected: tuple[float, ...] | None = None,
+    *,
+    is_black_box: bool = False,
 ) -> list[Finding]:
     """Doubts about the target from what it gets right, on all samples of both sides.
 
@@ -33,13 +38,15 @@ def accuracy_findings(
         predicted: (n,) the target's class.
         is_member: (n,) bool.
         expected: accuracy that the target is said to have: of non-members, or of members and non-members.
+        is_black_box: whether there are answers and no model, so that other things can be wrong.
     """
     is_correct = label == predicted
     sides = {"members": is_correct[is_member], "non-members": is_correct[~is_member]}
-    found = [_differs(name, sides[name], value) for name, value in _by_side(expected).items()]
+    advice = _OF_ANSWERS if is_black_box else _OF_MODEL
+    found = [_differs(name, sides[name], value, advice) for name, value in _by_side(expected).items()]
     found += [
-        _at_chance(label[~is_member], predicted[~is_member]),
-        _collapsed(label, predicted),
+        _at_chance(label[~is_member], predicted[~is_member], advice),
+        _collapsed(label, predicted, advice),
         _swapped(*sides.values()),
     ]
     return [finding for finding in found if finding is not None]
@@ -52,7 +59,8 @@ def with_expectation(cache: FeatureCache, expected: tuple[float, ...] | None) ->
     if was == now:
         return cache
     kept = [finding for finding in cache.findings if finding.slug != "accuracy-differs"]
-    found = accuracy_findings(cache.label, cache.predicted, cache.is_member, expected)
+    is_black_box = "weights_digest" not in cache.provenance["target"]
+    found = accuracy_findings(cache.label, cache.predicted, cache.is_member, expected, is_black_box=is_black_box)
     options = {**cache.provenance["options"], "expect_accuracy": now}
     return replace(
         cache,
@@ -67,43 +75,37 @@ def _by_side(expected: tuple[float, ...] | None) -> dict[str, float]:
     return {"non-members": expected[0]} if len(expected) == 1 else {"members": expected[0], "non-members": expected[1]}
 
 
-def _differs(side: str, is_correct: npt.NDArray[np.bool_], expected: float) -> Finding | None:
+def _differs(side: str, is_correct: npt.NDArray[np.bool_], expected: float, advice: str) -> Finding | None:
     n_correct, n = int(is_correct.sum()), len(is_correct)
     low, high = clopper_pearson(n_correct, n, LEVEL)
     if low - ROUNDING <= expected <= high + ROUNDING:
         return None
     message = (
         f"accuracy on {side} is {n_correct / n:.2%} of {n:,} (interval {low:.2%} to {high:.2%}), expected were "
-        f"{expected:.2%}: check the normalisation (--mean, --std), the architecture and the order of the classes"
+        f"{expected:.2%}: {advice}"
     )
     return Finding("accuracy-differs", "error", message)
 
 
-def _at_chance(label: IntArray, predicted: IntArray) -> Finding | None:
+def _at_chance(label: IntArray, predicted: IntArray, advice: str) -> Finding | None:
     """Chance is the agreement of labels and predictions with these frequencies that know nothing of each other."""
     n, n_correct = len(label), int((label == predicted).sum())
     n_classes = int(max(label.max(), predicted.max())) + 1
     chance = float(np.bincount(label, minlength=n_classes) @ np.bincount(predicted, minlength=n_classes)) / n**2
     if clopper_pearson(n_correct, n, LEVEL)[0] > chance:
         return None
-    message = (
-        f"accuracy on non-members is {n_correct / n:.2%} of {n:,}, not above chance ({chance:.2%}): "
-        "check the weights, the normalisation and the order of the classes"
-    )
+    message = f"accuracy on non-members is {n_correct / n:.2%} of {n:,}, not above chance ({chance:.2%}): {advice}"
     return Finding("accuracy-at-chance", "error", message)
 
 
-def _collapsed(label: IntArray, predicted: IntArray) -> Finding | None:
+def _collapsed(label: IntArray, predicted: IntArray, advice: str) -> Finding | None:
     """One class takes more than half of what it would have to leave to the others."""
     counts = np.bincount(predicted)
     top = int(counts.argmax())
     share, own = counts[top] / len(label), float((label == top).mean())
     if share <= (1 + own) / 2:
         return None
-    message = (
-        f"the target says class {top} for {share:.1%} of the samples, of which {own:.1%} are: "
-        "check the weights and the normalisation"
-    )
+    message = f"the target says class {top} for {share:.1%} of the samples, of which {own:.1%} are: {advice}"
     return Finding("predictions-collapsed", "error", message)
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mi_audit.targets._checkpoint.recognising import WEIGHT_SUFFIXES
 from mi_audit.targets._checkpoint.refusals import refusal
 from mi_audit.targets._checkpoint.sidecars import CONFIG, WEIGHT_FILES
 
@@ -10,7 +11,7 @@ def file_in(path: Path) -> Path:
     """The file of weights in a folder; any other path as it is.
 
     Raises:
-        CheckpointError: the weights in the folder are in several parts.
+        CheckpointError: the weights in the folder are in several parts, or are not there.
     """
     if not path.is_dir():
         return path
@@ -21,4 +22,7 @@ def file_in(path: Path) -> Path:
     if parts:
         what = f"holds its weights in several parts ({parts[0]})"
         raise refusal(path, what, "save them again in one file: model.save_pretrained(DIR, max_shard_size='100GB')")
+    if (path / CONFIG).is_file() and not any(entry.suffix in WEIGHT_SUFFIXES for entry in path.iterdir()):
+        what = f"holds {CONFIG} and no weights: neither {' nor '.join(WEIGHT_FILES)}"
+        raise refusal(path, what, "copy or download the weights into it too")
     return path

@@ -149,7 +149,9 @@ def _notes_on_rest(chosen: WeightSet) -> tuple[str, ...]:
     if chosen.class_name is not None:
         notes.append(f"the whole network was pickled, of the class {plain(chosen.class_name)}; no code of it was run")
     if chosen.dropped:
-        notes.append(f"{len(chosen.dropped)} tensors of something else were left out: {listing(list(chosen.dropped))}")
+        n_dropped = len(chosen.dropped)
+        what = "1 tensor of something else was" if n_dropped == 1 else f"{n_dropped} tensors of something else were"
+        notes.append(f"{what} left out: {listing(list(chosen.dropped))}")
     return tuple(notes)
 
 

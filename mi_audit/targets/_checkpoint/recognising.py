@@ -42,7 +42,7 @@ _FOREIGN_INSIDE = (
 # An ONNX model: field 1 (the version) as a number, then field 2 (the producer) as a text or field 7 or 8.
 _ONNX = re.compile(rb"\x08[\x01-\x20][\x12\x1a\x22\x3a\x42]")
 _WEB_PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml")
-_WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".th", ".tar")
+WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".th", ".tar")
 
 
 def recognise(path: Path) -> Kind:
@@ -88,7 +88,7 @@ def _tip_for_folder(path: Path) -> str:
         return f"if you trust it, convert it: {convert} {path} weights.pt"
     if (path / "saved_model.pb").exists():
         return PREDICTIONS
-    inside = sorted(entry for entry in path.iterdir() if entry.name.endswith(_WEIGHT_SUFFIXES))
+    inside = sorted(entry for entry in path.iterdir() if entry.name.endswith(WEIGHT_SUFFIXES))
     return f"name the file inside, for example --model {inside[0]}" if inside else "name the checkpoint file itself"
 
 

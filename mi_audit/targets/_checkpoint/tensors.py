@@ -56,5 +56,5 @@ def _as_float32(tensor: torch.Tensor) -> torch.Tensor:
 def _check_finite(path: Path, name: str, tensor: torch.Tensor) -> None:
     if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
         n_bad = int((~torch.isfinite(tensor)).sum())
-        what = f"{plain(name)} holds {n_bad} NaN or infinite numbers of {tensor.numel()}"
+        what = f"{plain(name)} holds NaN or infinite numbers ({n_bad:,} of {tensor.numel():,})"
         raise refusal(path, what, "the training diverged or the file is damaged; use another checkpoint")

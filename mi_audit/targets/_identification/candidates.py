@@ -72,7 +72,8 @@ def search(checkpoint: OpenedCheckpoint, size: tuple[int, int] | None) -> Search
         listed = tuple(_from_index(hits, tensors, index, rank=len(own)))
         listed = listed or tuple(_of_other_sizes(hits, tensors, rank=len(own)))
         if own or listed:
-            return Search(_without_twins((*own, *listed)), notes=notes if listed else ())
+            found = _of_class(checkpoint.class_name, _without_twins((*own, *listed)))
+            return Search(found, notes=notes if listed else ())
         near = near or tuple(f"{hit.library}:{hit.name}" for hit in hits)
     return Search((), near, notes)
 
@@ -178,6 +179,20 @@ def _without_twins(candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
             else:
                 kept[twin] = _merged(kept[twin], candidate)
     return tuple(kept)
+
+
+def _of_class(class_name: str | None, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """Those of the library whose class was pickled whole, where there are any: the other's are then no candidates."""
+    library = next((one for one in ("timm", "torchvision") if (class_name or "").startswith(f"{one}.models.")), None)
+    others = {"timm": "torchvision", "torchvision": "timm"}
+    names = [(candidate.name, *candidate.alike) for candidate in candidates]
+    ours = [any(name.startswith(f"{library}:") for name in each) for each in names]
+    if library is None or not any(ours):
+        return candidates
+    theirs = [each[0].startswith(f"{others[library]}:") for each in names]
+    return tuple(
+        one for one, is_ours, is_theirs in zip(candidates, ours, theirs, strict=True) if is_ours or not is_theirs
+    )
 
 
 def _are_twins(one: Candidate, other: Candidate) -> bool:

@@ -17,22 +17,28 @@ from mi_audit.targets.interface import TargetRequest
 _NEAR = 0.5
 _MOST = 4
 OTHER_WAYS = "name it by --arch, or build it yourself: --model python:FILE.py:function, or --model predictions:FILE"
+INSTEAD = "audit the classifier that it was made from, or pass its predictions: --model predictions:FILE"
 # Parts of networks that do other things than tell classes of whole images apart, by how their tensors' names begin.
 _OTHER_TASKS: Mapping[str, tuple[str, ...]] = {
     "a detector": ("rpn.", "roi_heads.", "head.classification_head.", "head.regression_head.", "bbox_head."),
-    "a segmentation network": ("decode_head.", "aux_classifier.", "segmentation_head."),
+    "a segmentation network": ("decode_head.", "aux_classifier.", "segmentation_head.", "classifier.low_classifier."),
 }
+
+
+def other_task(checkpoint: OpenedCheckpoint) -> str | None:
+    """What a network does instead of classifying images, in words; ``None`` where no name of its tensors says so."""
+    names = [*checkpoint.state_dict, *checkpoint.saved_names.values()]
+    tasks = (task for task, beginnings in _OTHER_TASKS.items() if any(name.startswith(beginnings) for name in names))
+    return next(tasks, None)
 
 
 def unknown(
     path: Path, checkpoint: OpenedCheckpoint, searched: Search, size: tuple[int, int] | None
 ) -> CheckpointError | UsageError:
     """The refusal of a checkpoint that no known network fits."""
-    names = [*checkpoint.state_dict, *checkpoint.saved_names.values()]
-    for task, beginnings in _OTHER_TASKS.items():
-        if any(name.startswith(beginnings) for name in names):
-            tip = "audit the classifier that it was made from, or pass its predictions: --model predictions:FILE"
-            return CheckpointError(f"{path}: is {task}, not an image classifier", tip=tip)
+    task = other_task(checkpoint)
+    if task is not None:
+        return CheckpointError(f"{path}: is {task}, not an image classifier", tip=INSTEAD)
     if searched.near:
         shown = _listed(searched.near)
         message = f"{path}: its tensors have the names of {shown}, but other shapes (another input layer, head or size)"

@@ -38,6 +38,8 @@ def described(hypothesis: Hypothesis, *, with_name: bool = True) -> str:
     """A hypothesis in a few words: the network, the constants, the size."""
     preprocessing = hypothesis.preprocessing
     size = "" if preprocessing.size is None else " at {} x {}".format(*preprocessing.size)
+    if preprocessing.size is not None and preprocessing.resize not in (None, min(preprocessing.size)):
+        size += f" out of {preprocessing.resize}"
     constants = f"{numbers(preprocessing.mean)} / {numbers(preprocessing.std)}"
     return f"{hypothesis.candidate.name} with {constants}{size}" if with_name else f"{constants}{size}"
 

@@ -97,6 +97,18 @@ def test_a_network_that_timm_and_torchvision_share_is_one(tmp_path: Path) -> Non
     assert "answers as torchvision:resnet34" in candidates_of(open_state_dict(Path(spec)))[0].why
 
 
+@pytest.mark.parametrize("library", ["timm", "torchvision"])
+def test_the_library_of_a_pickled_network_is_the_one_of_its_class(library: str, tmp_path: Path) -> None:
+    module = torchvision.models.resnet18(num_classes=10) if library == "torchvision" else timm.create_model("resnet18")
+    module.__dict__.pop("pretrained_cfg", None)  # which would name it
+    module.__dict__.pop("default_cfg", None)
+    torch.save(module, tmp_path / "net.pt")
+    found = search(open_state_dict(tmp_path / "net.pt"), None).candidates
+    names = {"timm": ["timm:resnet18", "timm:resnetblur18"], "torchvision": ["timm:resnet18"]}
+    assert [one.name for one in found] == names[library]
+    assert "torchvision:resnet18" in found[0].alike
+
+
 def test_a_transformer_for_another_size_is_found(tmp_path: Path) -> None:
     module = timm.create_model("vit_tiny_patch16_224", num_classes=10, img_size=64)
     target = File().open(saved(tmp_path / "net.pt", module), request(shape=(64, 64, 3)))
