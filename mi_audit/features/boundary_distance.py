@@ -1,4 +1,4 @@
-"""How far the image is from the nearest other class along the loss gradient, L2 in [0, 1] pixels."""
+"""How far an image is from another class, along the loss gradient."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Seven statistics of the loss gradient by the weights (:w) and by the image (:x); norms of each layer (:layers)."""
+"""The loss gradient by the weights (:w), the image (:x), each layer (:layers)."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args

@@ -1,4 +1,4 @@
-"""What a hidden layer computes: the input of the last fully connected layer (-1), or before, or a module's output."""
+"""What a hidden layer computes: :-1, :-2, ... or :NAME; see list layers."""
 
 import re
 from dataclasses import dataclass
