@@ -9,6 +9,7 @@ import numpy as np
 from mi_audit.attacks import _payload
 from mi_audit.attacks._nested import fitted_class, name_of, parts_of, row_of
 from mi_audit.attacks.interface import Attack, BoolArray, FittedAttack, FloatArray, IntArray, Observations
+from mi_audit.schema.arrays import checked
 
 _NAME = "per-subset"
 
@@ -61,7 +62,7 @@ class FittedPerSubset(FittedAttack):
             name = _payload.text(header["name"])
             read = fitted_class(name).from_bytes
             attacks = tuple(read(part) for part in parts_of(arrays))
-            return cls(name, attacks, np.asarray(arrays["subsets"], np.int64))
+            return cls(name, attacks, checked("subsets", arrays["subsets"], (None,), "i"))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from mi_audit.errors import MismatchError, OutputsError, UsageError
 from mi_audit.metrics import confidence, ranking
 from mi_audit.plugins import did_you_mean
 
+_GUESSING = 0.5
 _LARGEST = 1e300  # thresholds are finite
 
 Signal = Literal["loss", "max-confidence", "entropy", "modified-entropy"]
@@ -114,7 +115,8 @@ class Threshold(Attack):
         is_there = ~np.isnan(values)
         fill = float(np.median(values[is_there])) if is_there.any() else 0.0
         filled = np.where(is_there, values, fill)
-        direction = -1 if (ranking.auc(filled, is_member).value or 0.5) < 0.5 else 1
+        order = ranking.auc(filled, is_member).value
+        direction = -1 if order is not None and order < _GUESSING else 1
         threshold = ranking.best_threshold(direction * filled, is_member, weight)
         return FittedThreshold(self.signal, threshold, self.column, direction, fill)
 

@@ -128,6 +128,20 @@ PerClass = Annotated[
         "--per-class/--one-for-all", help="One attack per true class, or one for all.", rich_help_panel=ATTACK
     ),
 ]
+On = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--on", help="What attacks look at: outputs, a feature, or all in one; repeat for more.", rich_help_panel=ATTACK
+    ),
+]
+PerSubset = Annotated[
+    bool | None,
+    typer.Option(
+        "--per-subset/--subsets-together",
+        help="On features: an attack for correctly classified samples, one for the rest.",
+        rich_help_panel=ATTACK,
+    ),
+]
 KnownFraction = Annotated[
     float | None,
     typer.Option("--known-fraction", help="Share of the samples whose membership is told.", rich_help_panel=ATTACK),
@@ -146,20 +160,6 @@ Protocol = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="An option of an attack: NAME.OPTION=VALUE.", rich_help_panel=ATTACK),
-]
-On = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--on", help="What attacks look at: outputs, a feature, or all in one; repeat for more.", rich_help_panel=ATTACK
-    ),
-]
-PerSubset = Annotated[
-    bool | None,
-    typer.Option(
-        "--per-subset/--subsets-together",
-        help="On features: an attack for correctly classified samples, one for the rest.",
-        rich_help_panel=ATTACK,
-    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Same seed, same result.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")]

@@ -22,7 +22,7 @@ from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
 from mi_audit.schema.trained_attacks import TrainedAttack, TrainedAttacks
 from mi_audit.stages import _rows
-from mi_audit.stages._feature_rows import feature_rows, features_read, missing_findings
+from mi_audit.stages._feature_values import feature_rows, features_read, missing_findings
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._rows import Selection
 from mi_audit.stages.progress import Progress, Silence
