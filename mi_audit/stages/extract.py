@@ -45,6 +45,7 @@ def prepare(options: ExtractOptions) -> Extraction:
         probe=Probing(data, options.seed),
         download=options.download,
         seed=options.seed,
+        device=str(device),
     )
     target = open_target(options.model, request)
     target.module.eval().to(device)

@@ -43,6 +43,7 @@ class TargetRequest:
         probe: gives some samples of the data, prepared for a preprocessing; ``None`` where there is no data.
         download: whether pretrained weights may be fetched.
         seed: of random weights.
+        device: where candidates are tried, ``"cpu"`` or ``"cuda:0"``; the target is returned on the CPU.
     """
 
     n_classes: int
@@ -55,6 +56,7 @@ class TargetRequest:
     probe: Callable[[Preprocessing], Probe] | None = None
     download: bool = False
     seed: int = 0
+    device: str = "cpu"
 
 
 class TargetSource(abc.ABC):

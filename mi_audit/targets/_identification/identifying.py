@@ -8,7 +8,7 @@ from torch import nn
 
 from mi_audit.errors import CheckpointError
 from mi_audit.target_model import TargetModel
-from mi_audit.targets._assembling import assembled, check_channels, check_class_count, why_no_answer
+from mi_audit.targets._assembling import assembled, check_channels, check_class_count
 from mi_audit.targets._build import Blueprint
 from mi_audit.targets._checkpoint.opening import OpenedCheckpoint
 from mi_audit.targets._fitting import loaded
@@ -18,11 +18,8 @@ from mi_audit.targets._identification.claims import named_by_file, named_by_user
 from mi_audit.targets._identification.deciding import decided
 from mi_audit.targets._identification.hypotheses import Hypothesis, hypotheses
 from mi_audit.targets._identification.telling import notes_on
-from mi_audit.targets._identification.trials import Trial, try_out
+from mi_audit.targets._identification.trying import tried
 from mi_audit.targets.interface import TargetRequest
-
-# Samples on which the sizes that a network may see its images at are told apart, before normalisations are.
-_FIRST_LOOK = 128
 
 
 @dataclass(frozen=True)
@@ -121,15 +118,7 @@ def _tried(
     request: TargetRequest,
 ) -> TargetModel:
     """The network and the normalisation that stand after every hypothesis was tried on samples of the data."""
-    modules: dict[str, nn.Module] = {}
-    trials: list[Trial] = []
-    reasons: list[str] = []
-    for candidate in field.candidates:
-        module = loaded(candidate.found, candidate.tensors, request.seed).eval()
-        tried = trials_of(module, questions[candidate.name], request, reasons)
-        if tried:
-            modules[candidate.name] = module
-            trials += tried
+    modules, trials, reasons = tried(field.candidates, questions, request)
     if not trials:
         name = field.candidates[0].name
         raise CheckpointError(f"{path}: {name} cannot be shown the images of the data: {reasons[0]}")
@@ -141,54 +130,8 @@ def _tried(
     if chosen is None:
         raise refusing.undecided(path, decision, trials)
     notes = (*field.notes, *notes_on(chosen.hypothesis, field.candidates, trials, decision, is_given=field.is_given))
-    module = modules[chosen.hypothesis.candidate.name]
+    module = modules[chosen.hypothesis.candidate.name].cpu()
     return _target(module, [chosen.hypothesis], path, checkpoint, request, notes)
-
-
-def trials_of(
-    module: nn.Module, asked: Sequence[Hypothesis], request: TargetRequest, reasons: list[str]
-) -> list[Trial]:
-    """Every normalisation, at the sizes that a first look does not rule out, in the order of likelihood.
-
-    Args:
-        module: with the weights, in eval mode.
-        asked: the hypotheses on it.
-        request: with the probe and the shape of the images.
-        reasons: why the network does not answer at a size is added here.
-    """
-    by_size: dict[object, list[Hypothesis]] = {}
-    for one in asked:
-        by_size.setdefault((one.size, one.preprocessing.resize), []).append(one)
-    answered = {size: ones for size, ones in by_size.items() if _answers(module, ones[0], request, reasons)}
-    if len(answered) > 1:
-        looks = {size: _trial(module, ones[0], request, _FIRST_LOOK) for size, ones in answered.items()}
-        standing = _standing_sizes(looks, request.n_classes)
-        answered = {size: answered[size] for size in standing}
-    return [_trial(module, one, request) for ones in answered.values() for one in ones]
-
-
-def _standing_sizes(looks: dict[object, Trial], n_classes: int) -> list[object]:
-    """The sizes that are not ruled out; all of them where none is right."""
-    decision = decided(list(looks.values()), n_classes)
-    standing = {id(trial) for trial in decision.standing}
-    return [size for size, trial in looks.items() if id(trial) in standing] or list(looks)
-
-
-def _target_of(module: nn.Module, one: Hypothesis, digest: str = "") -> TargetModel:
-    n_classes = max(2, one.candidate.found.n_classes)
-    return TargetModel(module, one.preprocessing, n_classes, one.candidate.name, "", digest)
-
-
-def _answers(module: nn.Module, one: Hypothesis, request: TargetRequest, reasons: list[str]) -> bool:
-    reason = why_no_answer(_target_of(module, one), request)
-    if reason is not None:
-        reasons.append(reason)
-    return reason is None
-
-
-def _trial(module: nn.Module, one: Hypothesis, request: TargetRequest, n_most: int | None = None) -> Trial:
-    assert request.probe is not None
-    return try_out(one, _target_of(module, one), request.probe(one.preprocessing), n_most)
 
 
 def _target(

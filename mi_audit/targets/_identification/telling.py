@@ -47,7 +47,8 @@ def described(hypothesis: Hypothesis, *, with_name: bool = True) -> str:
 def ranking(trials: Sequence[Trial], most: int = _MOST) -> str:
     """The trials by accuracy, the best first, on one line."""
     in_order = sorted(trials, key=lambda trial: (-trial.accuracy, trial.loss.mean()))
-    shown = [f"{described(trial.hypothesis)}: {trial.accuracy:.1%}" for trial in in_order[:most]]
+    n_all = max(len(trial.is_correct) for trial in trials)
+    shown = [f"{described(trial.hypothesis)}: {_accuracy(trial, n_all)}" for trial in in_order[:most]]
     more = len(in_order) - len(shown)
     return "; ".join([*shown, *([f"and {more} more"] if more > 0 else [])])
 
@@ -71,10 +72,19 @@ def _on_normalisation(chosen: Hypothesis, trials: Sequence[Trial]) -> tuple[str,
     if own is None:
         return ()
     others = [trial for trial in same_network if trial is not own]
-    shown = [f"{described(trial.hypothesis, with_name=False)} gives {trial.accuracy:.1%}" for trial in others[:_MOST]]
+    n_all = len(own.is_correct)
+    shown = [
+        f"{described(trial.hypothesis, with_name=False)} gives {_accuracy(trial, n_all)}" for trial in others[:_MOST]
+    ]
     rest = f"; {'; '.join(shown)}" if shown else ""
     constants = described(chosen, with_name=False)
-    return (f"tried on {len(own.is_correct)} samples: {constants} gives {own.accuracy:.1%}{rest}",)
+    return (f"tried on {n_all} samples: {constants} gives {own.accuracy:.1%}{rest}",)
+
+
+def _accuracy(trial: Trial, n_all: int) -> str:
+    """How often it is right, with how many samples it was tried on where that is another number than `n_all`."""
+    n = len(trial.is_correct)
+    return f"{trial.accuracy:.1%}" + (f" of {n}" if n != n_all else "")
 
 
 def _on_veto(chosen: Hypothesis, trials: Sequence[Trial], decision: Decision | None) -> tuple[str, ...]:
