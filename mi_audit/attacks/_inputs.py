@@ -1,14 +1,14 @@
 """The matrix that a learned attack reads, made of observations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from mi_audit.attacks import _payload
-from mi_audit.attacks._feature_columns import LARGEST, FeatureColumns
+from mi_audit.attacks._feature_columns import LARGEST, NO_FEATURES, FeatureColumns
 from mi_audit.attacks.interface import FloatArray, IntArray, Observations
 from mi_audit.errors import MismatchError, OutputsError
 from mi_audit.schema.arrays import Array, checked
@@ -43,7 +43,7 @@ class Encoding:
     columns: tuple[str, ...]
     classes: IntArray
     class_means: FloatArray
-    features: FeatureColumns = field(default_factory=lambda: FeatureColumns({}, np.empty(0), np.empty(0)))
+    features: FeatureColumns = NO_FEATURES
 
     def __post_init__(self) -> None:
         n_classes = len(self.classes)

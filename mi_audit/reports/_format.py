@@ -94,10 +94,10 @@ def mean_sd(numbers: MeanSd | None) -> str:
 
 
 def measured(numbers: MeanSd | None) -> str:
-    """Mean and standard deviation of what is no rate, to four digits: ``"0.8123 ± 0.1021"``, ``"1.2E-08 ± 3E-07"``."""
+    """Mean and standard deviation of what is no rate, to four digits: ``"0.8123 ± 0.1021"``, ``"1200 ± 3"``."""
     if numbers is None:
         return DASH
-    mean, sd = (f"{value:.4G}".replace("-", MINUS, 1 if value < 0 else 0) for value in (numbers.mean, numbers.sd))
+    mean, sd = (f"{value:.4G}".replace("-", MINUS) for value in (numbers.mean, numbers.sd))
     return f"{mean}{NO_BREAK_SPACE}±{NO_BREAK_SPACE}{sd}"
 
 

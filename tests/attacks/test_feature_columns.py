@@ -38,6 +38,15 @@ def test_a_column_of_heavy_tails_becomes_a_signed_logarithm_that_keeps_the_order
     assert np.abs(read).max() < 40
 
 
+def test_a_heavy_column_of_a_narrow_feature_is_read_on_its_own_scale_too():
+    values = 10.0 ** np.linspace(-12, 3, 301)[:, None]
+    read = matrix(observed(norm=values))
+    limit = np.percentile(values, 99)
+    np.testing.assert_allclose(read[:, 1], np.minimum(values[:, 0], limit) / limit)
+    wide = matrix(observed(layer=np.repeat(values, 17, axis=1)))
+    assert wide.shape == (301, 18)
+
+
 @pytest.mark.parametrize("draw", ["normal", "exponential", "uniform", "standard_cauchy"])
 def test_columns_of_ordinary_tails_stay_as_they_are(draw):
     values = getattr(RNG, draw)(size=(5000, 1))
@@ -47,13 +56,14 @@ def test_columns_of_ordinary_tails_stay_as_they_are(draw):
 def test_a_missing_value_is_the_known_median_and_has_a_column_that_says_so():
     known = observed(a=np.array([[1.0, 5], [2, np.nan], [9, 7]]), b=np.array([[1.0], [1], [4]]))
     seen = observed(a=np.array([[np.nan, np.nan], [3, np.nan], [4, 4]]), b=np.array([[np.nan], [2], [3]]))
-    np.testing.assert_array_equal(matrix(seen, known), [[2, 6, 1, 1, 1], [3, 6, 2, 1, 0], [4, 4, 3, 0, 0]])
+    expected = [[2, 6, 1, 0, 0, 0, 1, 1], [3, 6, 2, 0, 0, 0, 1, 0], [4, 4, 3, 0, 0, 0, 0, 0]]
+    np.testing.assert_array_equal(matrix(seen, known), expected)
 
 
 def test_the_number_of_columns_does_not_depend_on_what_is_missing():
     whole, gaps = observed(a=np.ones((4, 2))), observed(a=np.full((4, 2), np.nan))
-    assert FeatureColumns.of(whole).n_columns == FeatureColumns.of(gaps).n_columns == 3
-    np.testing.assert_array_equal(matrix(gaps), [[0, 0, 1]] * 4)
+    assert FeatureColumns.of(whole).n_columns == FeatureColumns.of(gaps).n_columns == 5
+    np.testing.assert_array_equal(matrix(gaps), [[0, 0, 0, 0, 1]] * 4)
 
 
 def test_infinite_values_are_cut_off_and_everything_is_finite():
@@ -86,6 +96,7 @@ def test_an_encoding_with_features_comes_back_from_its_parts_in_the_same_order()
     [
         {"feature_scale": np.zeros(2)},
         {"feature_scale": np.full(3, -1.0)},
+        {"feature_limit": np.full(3, -1.0)},
         {"feature_fill": np.full(3, np.nan)},
         {"feature_fill": np.zeros((3, 1))},
     ],

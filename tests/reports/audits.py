@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from mi_audit.schema.audit import (
     AccuracyRow,
@@ -11,6 +11,7 @@ from mi_audit.schema.audit import (
     Audit,
     ClassAverageRow,
     ConfidenceRow,
+    FeatureRow,
     LimitCheck,
     MeanSd,
     Samples,
@@ -445,6 +446,54 @@ def bare() -> Audit:
     return replace(normal(), title="", provenance={}, **empty)
 
 
+FEATURES = ("layer:-1", "boundary-distance", "gradient-norm:w")
+
+
+def feature_rows() -> tuple[FeatureRow, ...]:
+    rows = []
+    for subset, n in (("all", 100), ("correct", 80), ("misclassified", 20)):
+        near, far = MeanSd(0.8123, 0.10211, n), MeanSd(1.2e-8, 3.1e-7, n)
+        rows += [
+            FeatureRow("layer:-1", None, subset, None, None, 0, 0),
+            FeatureRow("boundary-distance", "distance", subset, near, MeanSd(0.7, 0.2, n - 3), 0, 3),
+            FeatureRow("gradient-norm:w", "l1", subset, far, near, 0, 0),
+            FeatureRow("gradient-norm:w", "l2", subset, far, None, 0, n),
+        ]
+    return tuple(rows)
+
+
+def on_features(protocol: Literal["audit", "paper"] = "audit") -> Audit:
+    """Attacks on outputs, on three features and on everything."""
+    audit = normal() if protocol == "audit" else paper()
+    attacks, rows, averages = list(audit.attacks), list(audit.rows), list(audit.class_averages)
+    for name in (*FEATURES, "all"):
+        is_apart = protocol == "paper" and name != "all"
+        for base, known in (("logistic-regression", 0.6), ("mlp", 0.55)):
+            attack = trained(f"{base} on {name}")
+            looks = ("outputs", *FEATURES) if name == "all" else (name,)
+            attacks.append(
+                replace(attack, name=base, on=looks, per_subset=is_apart, per_class=is_apart, balanced_accuracy=known)
+            )
+            for subset, sizes in (("all", HELD_OUT), ("correct", (20_000, 4_000)), ("misclassified", (0, 1_000))):
+                rows.append(attack_row(attack.label, sizes, known, 0.45, 0.6, subset=subset))
+                mean = MeanSd(known, 0.07, 100 if subset != "misclassified" else 83)
+                metrics = dict.fromkeys(("balanced_accuracy", "false_alarm_rate", "recall.member"), mean)
+                naive = {"balanced_accuracy": MeanSd(0.5, 0.0, 100)}
+                averages.append(ClassAverageRow(attack.label, subset, metrics, {"balanced_accuracy": 17}, naive))
+    return replace(
+        audit,
+        attacks=tuple(attacks),
+        rows=tuple(rows),
+        class_averages=tuple(averages) if protocol == "paper" else (),
+        features=feature_rows(),
+    )
+
+
+def paper_on_features() -> Audit:
+    """The same under the founding paper's protocol."""
+    return on_features("paper")
+
+
 def near_guessing() -> Audit:
     """An attack whose interval holds 50 %."""
     audit = normal()
@@ -470,5 +519,7 @@ ALL = {
         limited,
         bare,
         near_guessing,
+        on_features,
+        paper_on_features,
     )
 }

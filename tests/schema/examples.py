@@ -11,6 +11,7 @@ from mi_audit.schema.audit import (
     Audit,
     ClassAverageRow,
     ConfidenceRow,
+    FeatureRow,
     LimitCheck,
     MeanSd,
     SampleScores,
@@ -102,12 +103,16 @@ def audit(**changes: Any) -> Audit:
             AttackRow("threshold:entropy", "held-out", "all", None, 1, 2, metrics, metrics, metrics),
             AttackRow("threshold:entropy", "held-out", "all", 2, 1, 0, metrics, metrics, metrics),
         ),
-        class_averages=(ClassAverageRow("threshold:entropy", "all", {"auc": spread}, {"auc": 1}),),
+        class_averages=(ClassAverageRow("threshold:entropy", "all", {"auc": spread}, {"auc": 1}, {"auc": spread}),),
         sweep=(SweepRow("zero-r", "5:1", 5 / 6, {"accuracy": ESTIMATE}, {"accuracy": spread}, 0, 0),),
         limits=(LimitCheck("auc=0.6", "threshold:entropy", "all", "auc", 0.6, UNDEFINED, "not estimable"),),
         findings=(FINDING,),
         class_names=("cat", "dog", "Ünïcode\n\x1b[31m"),
         provenance={"seed": 3, "features": {"key": "k"}},
+        features=(
+            FeatureRow("gradient-norm:w", "l2", "all", spread, None, 0, 2),
+            FeatureRow("layer:-1", None, "all", None, None, 0, 0),
+        ),
         samples=sample_scores(),
     )
     return replace(record, **changes)

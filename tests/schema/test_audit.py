@@ -55,3 +55,17 @@ def test_an_audit_with_an_array_of_no_meaning_is_refused():
     record = audit()
     with pytest.raises(TypeError, match="surprise"):
         Audit.from_parts(record.header(), record.arrays() | {"surprise": np.zeros(4)})
+
+
+def test_an_audit_of_an_earlier_version_is_read_without_what_it_did_not_have():
+    header = json.loads(json.dumps(audit(samples=None).header()))
+    del header["features"]
+    for attack in header["attacks"]:
+        del attack["on"], attack["per_subset"]
+    for row in header["class_averages"]:
+        del row["naive"]
+    back = Audit.from_parts(header, {})
+    assert (back.features, back.attacks[0].on, back.class_averages[0].naive) == ((), ("outputs",), {})
+    del header["rows"]
+    with pytest.raises(KeyError, match="rows"):
+        Audit.from_parts(header, {})

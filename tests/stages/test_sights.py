@@ -254,3 +254,34 @@ def test_the_papers_protocol_takes_its_attack_on_each_feature(whole):
         ("logistic-regression on gradient-norm:w", True, True),
         ("logistic-regression on boundary-distance", True, True),
     ]
+
+
+def test_an_audit_holds_what_the_features_look_like(whole):
+    trained = train_attacks(whole, TrainOptions(attacks=("logistic-regression",), on=("boundary-distance", "layer:-1")))
+    audit = evaluate(whole, trained, EvaluateOptions(by_class=True))
+    assert [(row.feature, row.column) for row in audit.features[::3]] == [
+        ("boundary-distance", "distance"),
+        ("layer:-1", None),
+    ]
+    values = whole.features["boundary-distance"][:, 0].astype(np.float64)
+    for row in audit.features[:3]:
+        mask = {"all": True, "correct": whole.is_correct, "misclassified": ~whole.is_correct}[row.subset]
+        own = values[mask & whole.is_member]
+        assert row.member.mean == pytest.approx(np.nanmean(own))
+        assert row.member.sd == pytest.approx(np.nanstd(own))
+        assert (row.member.n, row.n_missing_members) == (np.isfinite(own).sum(), np.isnan(own).sum())
+    message = next(finding.message for finding in audit.findings if finding.slug == "feature-missing")
+    n_missing = int(np.isnan(values[whole.is_member]).sum())
+    assert message.startswith(f"boundary-distance is missing for {n_missing} of 600 members and ")
+
+
+def test_class_averages_have_the_naive_attack_on_the_same_samples(whole):
+    trained = train_attacks(whole, TrainOptions(attacks=("logistic-regression",), on=("gradient-norm:w",)))
+    audit = evaluate(whole, trained, EvaluateOptions(by_class=True))
+    average = next(row for row in audit.class_averages if row.subset == "all")
+    values = [
+        row.naive["balanced_accuracy"].value
+        for row in audit.rows
+        if row.image_class is not None and row.subset == "all"
+    ]
+    assert average.naive["balanced_accuracy"].mean == pytest.approx(np.mean(values))
