@@ -6,19 +6,19 @@ from mi_audit import plugins
 from mi_audit.errors import UsageError
 
 
-def by_plugin(texts: Iterable[str]) -> dict[str, dict[str, str]]:
+def by_plugin(texts: Iterable[str], example: str = "boundary-distance.step=angle") -> dict[str, dict[str, str]]:
     """{name of a plug-in: {option: value}}, the values as they were typed.
 
     Raises:
-        UsageError: a text of another form.
+        UsageError: a text of another form; its tip shows the `example`.
     """
     settings: dict[str, dict[str, str]] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         name, dot, option = key.partition(".")
         if not (name and dot and option and equals):
-            tip = "for example --set boundary-distance.step=angle"
-            raise UsageError(f"expected --set NAME.OPTION=VALUE, got {text!r}", tip=tip)
+            message = f"expected --set NAME.OPTION=VALUE, got {text!r}"
+            raise UsageError(message, tip=f"for example --set {example}")
         settings.setdefault(name, {})[option] = value
     return settings
 

@@ -14,6 +14,7 @@ from mi_audit.schema.feature_cache import OutputsKind
 from mi_audit.schema.finding import Finding
 from mi_audit.schema.trained_attacks import OUTPUTS, Protocol, View
 from mi_audit.stages._balancing import BALANCES, Balance
+from mi_audit.stages._settings import by_plugin
 from mi_audit.stages._split import checked_seed
 
 
@@ -111,7 +112,7 @@ def planned(options: TrainOptions) -> Plan:
         raise UsageError(f"expected --known-fraction between 0 and 1, got {chosen.known_fraction}", tip=tip)
     if chosen.search != "full" and chosen.search < 0:
         raise UsageError(f"expected --search of at least 0, got {chosen.search}", tip="0 compares nothing")
-    return replace(chosen, settings=_settings(options.settings))
+    return replace(chosen, settings=by_plugin(options.settings, "xgboost.max_depth=6"))
 
 
 def attacks_of(chosen: Plan) -> dict[str, Attack]:
@@ -194,19 +195,6 @@ def _forms(cls: type[Attack], wanted: object) -> Sequence[str]:
     if cls.argument is None:
         return ("",)
     return (str(wanted),) if wanted else cls.arguments
-
-
-def _settings(texts: Sequence[str]) -> dict[str, dict[str, str]]:
-    settings: dict[str, dict[str, str]] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        name, dot, option = key.partition(".")
-        if not (name and dot and option and equals):
-            raise UsageError(
-                f"expected --set NAME.OPTION=VALUE, got {text!r}", tip="for example --set xgboost.max_depth=6"
-            )
-        settings.setdefault(name, {})[option] = value
-    return settings
 
 
 def _fixed_by_the_paper(cls: type[Attack]) -> dict[str, object]:
