@@ -15,7 +15,7 @@ from mi_audit.targets._fitting import Fit, Tensors
 # Relative to the spread of the logits: far above the noise of float32, far below any difference in the networks.
 _ALIKE = 1e-4
 # Answers of larger networks take longer than a person waits for; two of those are then two candidates.
-_MOST_NUMBERS = 120_000_000
+_MOST_NUMBERS = 100_000_000
 # Small images first: what takes them answers in a tenth of the time. Two that take only large ones stay two candidates.
 _SMALL, _LARGEST_SIDE = (64, 64), 256
 _NOT_TAKEN = (RuntimeError, ValueError, AssertionError, IndexError, AttributeError, TypeError)
