@@ -6,9 +6,12 @@ from typing import Any, ClassVar, Literal, Self
 
 from mi_audit.schema import _json
 from mi_audit.schema.arrays import Array, checked
+from mi_audit.schema.control import ControlResult
 from mi_audit.schema.estimate import Estimate
 from mi_audit.schema.finding import Finding
+from mi_audit.schema.statistics import Statistics
 from mi_audit.schema.trained_attacks import Protocol, TrainedAttack
+from mi_audit.schema.verdict import Verdict
 
 Samples = Literal["full", "audited", "held-out"]
 Subset = Literal["all", "correct", "misclassified"]
@@ -207,6 +210,9 @@ class Audit:
         class_names: one per class.
         provenance: of the cache, of the attacks, and of this evaluation.
         features: what attacks look at beside the outputs, per column and subset.
+        statistics: bounds, priors, privacy, classes, chance, power, spread.
+        controls: whether the audit itself can be trusted.
+        verdict: of the policy, or ``None`` where none was asked for.
         samples: the per-sample part, or ``None`` in an aggregate-only audit.
     """
 
@@ -226,6 +232,9 @@ class Audit:
     class_names: tuple[str, ...]
     provenance: dict[str, Any]
     features: tuple[FeatureRow, ...] = ()
+    statistics: Statistics = Statistics()
+    controls: tuple[ControlResult, ...] = ()
+    verdict: Verdict | None = None
     samples: SampleScores | None = None
 
     def __post_init__(self) -> None:

@@ -30,6 +30,8 @@ class FeatureCache:
         columns: {name of a feature: names of its columns}.
         provenance: what made it: target, preprocessing, data set, options, versions, key.
         findings: doubts raised while extracting.
+        group: (n_samples,) strings, what the samples of one group (one person, many images) share; ``None`` where nobody
+            says, and every sample stands for itself.
 
     Raises:
         ValueError: shapes, types or ranges that make no cache; outputs that are not finite; ids that are not unique.
@@ -49,6 +51,7 @@ class FeatureCache:
     features: dict[str, Array] = field(default_factory=dict)
     columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    group: Array | None = None
 
     def __post_init__(self) -> None:
         n = len(self.is_member)
@@ -61,6 +64,8 @@ class FeatureCache:
         self._check("label", (n,), np.int64)
         self._check("predicted", (n,), np.int64)
         self._check("sample_id", (n,), np.str_)
+        if self.group is not None:
+            self._check("group", (n,), np.str_)
         self._check_classes("label")
         self._check_classes("predicted")
         self._check_features(n)
@@ -94,6 +99,7 @@ class FeatureCache:
         """The arrays by name; features as ``features/<name>``."""
         names = ("outputs", "is_member", "is_audited", "label", "predicted", "sample_id")
         own = {name: getattr(self, name) for name in names}
+        own |= {} if self.group is None else {"group": self.group}
         return own | {f"features/{name}": values for name, values in self.features.items()}
 
     @classmethod

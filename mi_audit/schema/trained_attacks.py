@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 from mi_audit.schema import _json
 from mi_audit.schema.arrays import Array, checked
 from mi_audit.schema.finding import Finding
+from mi_audit.schema.statistics import SpreadRow
 
 Protocol = Literal["audit", "paper"]
 View = Literal["summary", "confidences"]
@@ -63,6 +64,7 @@ class TrainedAttacks:
         fitted_on: {array name: SHA-256} of the cache's arrays that were read; binds the attacks to their cache.
         provenance: options, seed, versions, and the provenance of the cache.
         findings: doubts raised while training.
+        spread: of the numbers over repeated splits, where that was asked for.
 
     Raises:
         ValueError: labels that are not unique, payloads that do not belong to them, a selection that is not among them.
@@ -78,6 +80,7 @@ class TrainedAttacks:
     fitted_on: dict[str, str]
     provenance: dict[str, Any]
     findings: tuple[Finding, ...] = ()
+    spread: tuple[SpreadRow, ...] = ()
 
     def __post_init__(self) -> None:
         labels = [attack.label for attack in self.attacks]
@@ -95,7 +98,7 @@ class TrainedAttacks:
 
     def header(self) -> dict[str, Any]:
         """Everything that is not an array, as JSON values."""
-        names = ("attacks", "selected", "protocol", "fitted_on", "provenance", "findings")
+        names = ("attacks", "selected", "protocol", "fitted_on", "provenance", "findings", "spread")
         return {name: _json.encode(getattr(self, name)) for name in names}
 
     def arrays(self) -> dict[str, Array]:
@@ -118,4 +121,5 @@ class TrainedAttacks:
             fitted_on=_json.decode(dict[str, str], header["fitted_on"], "fitted_on"),
             provenance=_json.decode(dict[str, Any], header["provenance"], "provenance"),
             findings=_json.decode(tuple[Finding, ...], header["findings"], "findings"),
+            spread=_json.decode(tuple[SpreadRow, ...], header.get("spread", []), "spread"),
         )
