@@ -1,4 +1,4 @@
-"""What a control says: can this audit be trusted?"""
+"""What a control says about whether an audit can be trusted."""
 
 from dataclasses import dataclass
 from typing import Literal

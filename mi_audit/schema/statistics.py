@@ -98,7 +98,7 @@ class ClassLeakRow:
 
 @dataclass(frozen=True)
 class ChanceRow:
-    """Could the attack's AUC be chance, given that so many attacks were tried?
+    """Whether the AUC of an attack could be chance, given that so many attacks were tried.
 
     Attributes:
         z: (AUC - 1/2) in standard deviations under permuted membership.
