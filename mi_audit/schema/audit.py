@@ -232,7 +232,7 @@ class Audit:
     class_names: tuple[str, ...]
     provenance: dict[str, Any]
     features: tuple[FeatureRow, ...] = ()
-    statistics: Statistics = Statistics()
+    statistics: Statistics = field(default_factory=Statistics)
     controls: tuple[ControlResult, ...] = ()
     verdict: Verdict | None = None
     samples: SampleScores | None = None
@@ -284,4 +284,6 @@ def _header_types() -> dict[str, Any]:
 
 
 # What audits of earlier versions do not have.
-_OPTIONAL = frozenset(each.name for each in fields(Audit) if each.default is not MISSING)
+_OPTIONAL = frozenset(
+    each.name for each in fields(Audit) if each.default is not MISSING or each.default_factory is not MISSING
+)

@@ -30,8 +30,8 @@ class FeatureCache:
         columns: {name of a feature: names of its columns}.
         provenance: what made it: target, preprocessing, data set, options, versions, key.
         findings: doubts raised while extracting.
-        group: (n_samples,) strings, what the samples of one group (one person, many images) share; ``None`` where nobody
-            says, and every sample stands for itself.
+        group: (n_samples,) strings, what the samples of one group (one person, many images) share; ``None`` where
+            nobody says, and every sample stands for itself.
 
     Raises:
         ValueError: shapes, types or ranges that make no cache; outputs that are not finite; ids that are not unique.
