@@ -57,7 +57,8 @@ def tail_difference(a: Sides, b: Sides, rate: float, level: float, rng: np.rando
     """Recall of a minus recall of b where each has this empirical false alarm rate, with a percentile interval.
 
     Args:
-        a, b: (members, non-members) scores without NaN, in the same order of samples.
+        a: (members, non-members), scores without NaN.
+        b: likewise, in the same order of samples.
         rate: the false alarm rate, as in `ranking.tpr_at_fpr`.
         level: two-sided coverage.
         rng: of the replicates.
@@ -67,7 +68,7 @@ def tail_difference(a: Sides, b: Sides, rate: float, level: float, rng: np.rando
         return Estimate.undefined(f"needs at least {non_members_needed(rate, level)} non-members")
     k = math.floor(rate * n_non_members + 1e-9)
     windows = _Window.around(a[1], k), _Window.around(b[1], k)
-    above = _joint_counts(*(window.cells(side[0]) for window, side in zip(windows, (a, b), strict=True)), windows)
+    above = _joint_counts(windows[0].cells(a[0]), windows[1].cells(b[0]), windows)
     observed = _exclusive(above, *(np.array([k - window.first]) for window in windows))
     only_a, only_b = _exclusive(above, *_thresholds(windows, k, rng))
     drawn_a = rng.binomial(n_members, only_a / n_members)

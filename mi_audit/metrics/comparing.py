@@ -55,8 +55,10 @@ def paired_difference(
 
     Args:
         metric: one of `COMPARABLE`.
-        score_a, score_b: (n,) each, larger = member, in the same order of samples.
-        threshold_a, threshold_b: fixed beforehand; a sample is flagged when its score is strictly above.
+        score_a: (n,), larger = member.
+        threshold_a: fixed beforehand; a sample is flagged when its score is strictly above.
+        score_b: as `score_a`, in the same order of samples.
+        threshold_b: as `threshold_a`.
         is_member: (n,) bool.
         level: two-sided coverage.
 
@@ -95,7 +97,8 @@ def paired_delong(score_a: Scores, score_b: Scores, is_member: Bools, level: flo
     equal rankings) the interval is the point, and p is 1 for no difference and 0 for one.
 
     Args:
-        score_a, score_b: (n,) each, larger = member.
+        score_a: (n,), larger = member.
+        score_b: as `score_a`, in the same order of samples.
         is_member: (n,) bool, both sides present.
         level: two-sided coverage.
 
@@ -120,9 +123,8 @@ def paired_delong(score_a: Scores, score_b: Scores, is_member: Bools, level: flo
 def paired_rates(is_flagged_a: Bools, is_flagged_b: Bools, level: float = 0.95) -> Estimate:
     """Share flagged by a minus share flagged by b of the same n >= 1 samples (Newcombe 1998, paired method 10).
 
-    >>> flagged = np.repeat([True, True, False, False], [36, 12, 2, 0]), np.repeat([True, False, True, False], [36, 12, 2, 0])
-    >>> paired_rates(*flagged).value
-    0.2
+    >>> paired_rates(np.array([True, True, False, False]), np.array([True, False, False, False])).value
+    0.25
     """
     n = len(is_flagged_a)
     both = int(np.count_nonzero(is_flagged_a & is_flagged_b))

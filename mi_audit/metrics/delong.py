@@ -71,7 +71,8 @@ def cluster_variance(
 
     Args:
         placed: of the samples.
-        member_group, non_member_group: one name per sample; ``None`` for samples that stand for themselves.
+        member_group: one name per member; ``None`` for samples that stand for themselves.
+        non_member_group: one name per non-member, likewise.
     """
     if member_group is None or non_member_group is None:
         return placed.variance()

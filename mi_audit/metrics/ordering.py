@@ -59,7 +59,7 @@ class Ordering:
     @property
     def is_constant(self) -> bool:
         """Whether all scores are one value: such a score tells nothing."""
-        return np.count_nonzero(self.starts_tie) <= 1
+        return int(np.count_nonzero(self.starts_tie)) <= 1
 
     def doubled_placements(self) -> NDArray[np.int64]:
         """Twice the number of samples of the other side below each sample, equals counted half. (n,), in this order."""
@@ -71,7 +71,8 @@ class Ordering:
         if len(first) < len(self.is_member):
             tie = np.cumsum(self.starts_tie) - 1
             members, others = members[tie], others[tie]
-        return np.where(self.is_member, others, members)
+        placed: NDArray[np.int64] = np.where(self.is_member, others, members)
+        return placed
 
     def tail(self, *, swapped: bool = False) -> "Tail":
         """The ranks that the upper end is read from; `swapped` for the lower end with the sides exchanged."""

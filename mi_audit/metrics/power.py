@@ -25,7 +25,8 @@ def power(n_members: int, n_non_members: int, mu: float, alpha: float = 0.05, n_
     """What these sample sizes can detect, fail and pass at a tolerance, with 80 % power each.
 
     Args:
-        n_members, n_non_members: of the held-out samples.
+        n_members: of the held-out samples.
+        n_non_members: likewise.
         mu: the tolerance, above 0.
         alpha: error of an upper bound, and of all lower bounds together.
         n_looks: how many lower bounds share alpha.
@@ -64,7 +65,8 @@ def exceeding(measure: Measure, limit: float, n_members: int, n_non_members: int
     Args:
         measure: what is bounded.
         limit: of it.
-        n_members, n_non_members: of the sample.
+        n_members: of the sample.
+        n_non_members: likewise.
         error: of the lower bound.
     """
     if measure == "auc":
@@ -80,7 +82,8 @@ def staying(measure: Measure, limit: float, n_members: int, n_non_members: int, 
     Args:
         measure: what is bounded.
         limit: of it.
-        n_members, n_non_members: of the sample.
+        n_members: of the sample.
+        n_non_members: likewise.
         error: of the upper bound.
     """
     if measure == "auc":
