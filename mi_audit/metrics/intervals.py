@@ -174,7 +174,7 @@ def rank_beyond(n: int, a: float, error: float) -> int:
     ``n + 1`` where no rank qualifies.
 
     >>> rank_beyond(10_000, 0.01, 0.025), rank_beyond(100, 0.01, 0.025)
-    (121, 5)
+    (121, 4)
     """
     return 1 + bisect_left(range(1, n + 1), 1 - error, key=lambda k: _exceeds(a, k, n))
 

@@ -7,6 +7,7 @@ the null where the AUC is 1/2.
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +96,7 @@ def staying(measure: Measure, limit: float, n_members: int, n_non_members: int, 
     return _first_true(lambda share: kept(share) < POWER, a)
 
 
+@lru_cache(maxsize=1024)
 def n_to_resolve(measure: Measure, value: float, limit: float, alpha: float = 0.05, n_looks: int = 3) -> int | None:
     """Members, and as many non-members, at which an attack of this true value is told from the limit with 80 % power.
 
@@ -113,11 +115,12 @@ def n_to_resolve(measure: Measure, value: float, limit: float, alpha: float = 0.
     """
 
     def is_resolved(n: int) -> bool:
-        if value > limit:
-            found = exceeding(measure, limit, n, n, alpha / n_looks)
-            return found is not None and found <= value
-        found = staying(measure, limit, n, n, alpha)
-        return found is not None and found >= value
+        if measure == "auc":
+            found = _auc_exceeding(limit, n, n, alpha / n_looks) if value > limit else _auc_staying(limit, n, n, alpha)
+            return found is not None and (found <= value if value > limit else found >= value)
+        a = RATES[measure]
+        told = _reaching(limit, a, n, n, alpha / n_looks) if value > limit else _keeping(limit, a, n, n, alpha)
+        return told is not None and told(max(0.0, (value - a) / (1 - a))) >= POWER
 
     if value == limit or not is_resolved(MOST):
         return None

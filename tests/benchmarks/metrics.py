@@ -34,17 +34,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, nargs="*", default=[60_000, 1_300_000])
     for n in parser.parse_args().samples:
-        score, is_member, label = drawn(n)
-        everything(score, is_member, label)  # imports scipy
-        rounds = 7 if n < 200_000 else 3
-        reference = seconds(lambda: roc_curve(is_member, score), rounds)
-        print(f"{n:,} scores, roc_curve {1000 * reference:.1f} ms")
-        report("metrics of one row", reference, seconds(lambda: measure(score, 0.5, is_member), rounds))
-        report("statistics of one attack", reference, seconds(lambda: everything(score, is_member, label), rounds))
-        bootstrap(score, is_member)
-        report("power, once per audit", reference, seconds(lambda: power(n // 2, n // 2, 0.545), 3))
-        if n < 200_000:
-            permutations(n // 2)
+        beside_roc_curve(n)
+
+
+def beside_roc_curve(n: int) -> None:
+    """All of it for n scores."""
+    score, is_member, label = drawn(n)
+    everything(score, is_member, label)  # imports scipy
+    rounds = 7 if n < 200_000 else 3
+    reference = seconds(lambda: roc_curve(is_member, score), rounds)
+    print(f"{n:,} scores, roc_curve {1000 * reference:.1f} ms")
+    report("metrics of one row", reference, seconds(lambda: measure(score, 0.5, is_member), rounds))
+    report("statistics of one attack", reference, seconds(lambda: everything(score, is_member, label), rounds))
+    bootstrap(score, is_member)
+    report("power, once per audit", reference, seconds(lambda: power(n // 2, n // 2, 0.545), 1))
+    if n < 200_000:
+        permutations(n // 2)
 
 
 def drawn(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
