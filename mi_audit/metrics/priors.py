@@ -31,8 +31,8 @@ def worth(decisions: Decisions, prior: float, level: float = 0.95) -> Worth:
     Raises:
         ValueError: a prior outside (0, 1).
 
-    >>> worth(Decisions(tp=100, fn=900, fp=10, tn=990), 0.01).ppv.value
-    0.09174311926605504
+    >>> round(worth(Decisions(tp=100, fn=900, fp=10, tn=990), 0.01).ppv.value, 4)
+    0.0917
     """
     if not 0 < prior < 1:
         raise ValueError(f"expected a prior between 0 and 1, got {prior}")

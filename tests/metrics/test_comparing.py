@@ -67,15 +67,18 @@ def test_paired_delong_is_its_definition(decimals):
     assert found.p_value == pytest.approx(2 * norm.sf(abs(found.difference.value) / sd), rel=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("both", "only_a", "only_b", "neither", "low", "high"),
-    [(36, 12, 2, 0, 0.0569, 0.3404), (20, 12, 2, 16, 0.0562, 0.3290), (0, 0, 0, 50, -0.0714, 0.0714)],
-)
-def test_newcombes_paired_examples(both, only_a, only_b, neither, low, high):
-    """Table II of Newcombe (1998, Statistics in Medicine 17: 2635), method 10."""
-    counts = [both, only_a, only_b, neither]
+def test_newcombes_paired_example():
+    """The first of Table II in Newcombe (1998, Statistics in Medicine 17: 2635), method 10."""
+    counts = [36, 12, 2, 0]
     found = paired_rates(np.repeat([True, True, False, False], counts), np.repeat([True, False, True, False], counts))
-    assert (found.low, found.high) == pytest.approx((low, high), abs=5.1e-5)
+    assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.0569, 0.3404), abs=5.1e-5)
+
+
+def test_decisions_that_never_flag_differ_by_no_more_than_wilson_allows():
+    none = np.zeros(50, bool)
+    highest = 1.959964**2 / (50 + 1.959964**2)
+    found = paired_rates(none, none)
+    assert (found.low, found.high) == pytest.approx((-highest, highest), rel=1e-6)
 
 
 def test_the_tail_interval_is_that_of_resampling():
