@@ -11,6 +11,7 @@ from mi_audit.reports import (
     _lookup,
     _paper_feature_tables,
     _paper_tables,
+    _statistics_tables,
     _sweep_tables,
     _target_tables,
 )
@@ -92,6 +93,10 @@ def _page(audit: Audit, title: str, n_classes: int) -> Page:
         _feature_tables.sights(audit),
         _attack_tables.subsets(audit),
         _attack_tables.classes(audit, n_classes),
+        _statistics_tables.bounds(audit),
+        _statistics_tables.worth(audit),
+        _statistics_tables.classes(audit),
+        _statistics_tables.power(audit),
         _sweep_tables.exact(audit),
         _sweep_tables.resampled(audit),
         _sweep_tables.limits(audit),
