@@ -51,10 +51,11 @@ def bounds(audit: Audit) -> Table | None:
 def _bound_notes(audit: Audit) -> tuple[str, ...]:
     found = audit.statistics
     alpha = _format.percent(found.alpha, 0)
-    notes = [
+    meaning = (
         f"Upper bounds are wrong in at most {alpha} % of audits, lower ones too, all {found.n_looks} of an attack "
         "together. Rates by the exact box, ties broken at random; AUC by DeLong."
-    ]
+    )
+    notes = [meaning]
     short = {row.measure: row for row in found.bounds if row.value is None and row.measure in _SHOWN}
     notes += [
         f"No lower bound for {_NAMES[key]}: it needs at least {_format.count(row.n_needed)} non-members, "
@@ -98,10 +99,8 @@ def classes(audit: Audit) -> Table | None:
     worst = sorted(shown, key=lambda row: (row.p_value, -row.shrunk))[:_N_CLASSES]
     n_leaking = sum(row.p_holm < _LEAKING for row in shown)
     n_left_out = len(audit.class_names) - len(shown)
-    notes = [
-        f"{_format.counted(n_leaking, 'class')} of {_format.count(len(shown))} leak beyond chance "
-        f"(AUC above 0.5, corrected for their number)."
-    ]
+    leaking = f"{_format.counted(n_leaking, 'class')} of {_format.count(len(shown))}"
+    notes = [f"{leaking} leak beyond chance (AUC above 0.5, corrected for their number)."]
     if n_left_out > 0:
         notes.append(f"{_format.counted(n_left_out, 'class')} with too few samples of one side left out.")
     heads = (
@@ -130,9 +129,10 @@ def power(audit: Audit) -> Table | None:
         Column("passes, up to", "passes\nup to"),
         Column("samples of a side for a clean model to pass", "needed\nto pass"),
     )
+    sizes = f"{_format.count(shown[0].n_members)} members and {_format.count(shown[0].n_non_members)} non-members"
     notes = (
-        f"With {_format.count(shown[0].n_members)} members and {_format.count(shown[0].n_non_members)} non-members, in "
-        "four of five audits, for one attack; rates in %. Needed: of each side, where nothing leaks.",
+        f"With {sizes}, in four of five audits, for one attack; rates in %.",
+        "Needed: of each side, where nothing leaks.",
     )
     return Table("What these sample sizes can show", heads, tuple(_power_row(row) for row in shown), notes)
 

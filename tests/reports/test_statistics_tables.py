@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mi_audit.reports import _statistics_tables as tables
+from mi_audit.reports._format import DASH
 from mi_audit.reports.console import Console
 from mi_audit.reports.markdown import Markdown
 from mi_audit.schema.statistics import Statistics
@@ -33,14 +34,14 @@ def test_the_numbers_are_those_of_the_audit(audit):
     row = next(r for r in audit.statistics.bounds if (r.attack, r.measure) == (audit.selected, "auc"))
     (marked,) = [one for one in tables.bounds(audit).rows if one.is_marked]
     assert marked.cells[0] == audit.selected
-    assert marked.cells[1] == f"{row.low:.3f}–{row.high:.3f}"
+    assert marked.cells[1] == f"{row.low:.3f}{DASH}{row.high:.3f}"
     p_value = next(r.p_value for r in audit.statistics.chances if r.attack == audit.selected)
     assert marked.cells[5] == f"{p_value:.3f}"
 
 
 def test_what_cannot_be_resolved_says_what_it_needs(audit):
     assert any("needs at least 4,786 non-members, there are" in note for note in tables.bounds(audit).notes)
-    assert tables.power(audit).rows[2].cells[2] == "–"
+    assert tables.power(audit).rows[2].cells[2] == DASH
 
 
 def test_the_base_rate_row_falls_with_the_prior(audit):
