@@ -99,10 +99,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=400)
     n_runs = parser.parse_args().runs
-    print(
-        f"Share of {n_runs} runs in which the truth lies inside, in %. Promised: intervals (box, boot, AUC, strat., PPV)"
-    )
-    print("and one-sided bounds (low, high, mu) 95. box to boot: recall at FAR 1 %.")
+    print(f"Share of {n_runs} runs in which the truth lies inside, in %. Promised: of box, boot, AUC, strat. and PPV")
+    print("(intervals) and of low, high and mu (one-sided bounds) 95. From box to boot: recall at FAR 1 %.")
     print(f"{'law':15}{'n':>6}" + "".join(f"{name:>8}" for name in COLUMNS))
     for law in LAWS:
         for n in SIZES:
@@ -115,9 +113,8 @@ def main() -> None:
     print("\nEpsilon, promised: above the truth in 5 at most")
     for epsilon in (0.0, 0.5, 2.0):
         found = [randomised_response(epsilon, seed) for seed in range(n_runs)]
-        print(
-            f"  randomised response {epsilon}: above {100 * np.mean(np.array(found) > epsilon):.1f}, median {np.median(found):.2f}"
-        )
+        share = 100 * np.mean(np.array(found) > epsilon)
+        print(f"  randomised response {epsilon}: above {share:.1f}, median {np.median(found):.2f}")
 
 
 def one_run(law: Law, n: int, seed: int) -> list[bool]:
