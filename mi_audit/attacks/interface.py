@@ -154,6 +154,11 @@ class Attack(abc.ABC):
     paper_draws: ClassVar[int] = 0
     full_search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
 
+    @property
+    def has_fixed_score(self) -> bool:
+        """Whether its scores are a formula, so that known samples may be ranked by them; a threshold may be fitted."""
+        return self.is_fixed
+
     @abc.abstractmethod
     def fit(
         self, seen: Observations, is_member: BoolArray, weight: FloatArray, rng: np.random.Generator

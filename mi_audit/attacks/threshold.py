@@ -97,6 +97,11 @@ class Threshold(Attack):
     signal: Signal = "loss"
     column: str = ""
 
+    @property
+    def has_fixed_score(self) -> bool:
+        """True of a signal, whose direction is known beforehand; that of a column is learned."""
+        return not self.column
+
     def fit(
         self,
         seen: Observations,

@@ -90,12 +90,17 @@ class _Trainer:
         fold = _split.folds(cache.sample_id[rows], label, is_member, plan.n_folds, plan.seed)
         return cls(observe(cache, rows, plan.view, sight.on), is_member, fold, plan, sight)
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether there is an attack per class or per subset, whose scores count from thresholds of their own."""
+        return self.plan.per_class or self.sight.per_subset
+
     def take(self, rows: npt.NDArray[np.bool_]) -> "_Trainer":
         return replace(self, seen=self.seen.take(rows), is_member=self.is_member[rows], fold=self.fold[rows])
 
     def fit(self, attack: Attack, rng: np.random.Generator, min_per_class: int = MIN_PER_CLASS) -> FittedAttack:
         """The attack, balanced and fitted on these samples."""
-        if attack.is_fixed or not (self.plan.per_class or self.sight.per_subset):
+        if attack.is_fixed or not self.is_apart:
             rows, weight = balanced(self.is_member, np.zeros(len(self.seen), np.int64), self.plan.balance, rng)
             return attack.fit(self.seen.take(rows), self.is_member[rows], weight, rng)
         if self.sight.per_subset:
@@ -201,6 +206,7 @@ def _train(
         n_draws=len(draws),
         on=trainer.sight.on if not attack.is_fixed else (OUTPUTS,),
         per_subset=trainer.sight.per_subset and not attack.is_fixed,
+        has_fixed_score=attack.is_fixed or (attack.has_fixed_score and len(draws) == 1 and not trainer.is_apart),
     )
     return summary, validation, fitted
 
