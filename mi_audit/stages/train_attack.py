@@ -44,7 +44,7 @@ def train_attacks(cache: FeatureCache, options: TrainOptions, progress: Progress
     progress = progress or Silence()
     chosen = planned(options)
     is_known = cache.is_audited & _split.known_samples(
-        cache.sample_id, cache.label, cache.is_member, chosen.known_fraction, chosen.seed
+        cache.sample_id, cache.label, cache.is_member, chosen.known_fraction, chosen.seed, cache.group
     )
     _check_sides(cache.is_member[is_known])
     looked_at, skipped = sights(cache, is_known, chosen, is_chosen=bool(options.attacks))
@@ -65,7 +65,7 @@ def train_attacks(cache: FeatureCache, options: TrainOptions, progress: Progress
         selected=_selected(validations),
         protocol=chosen.protocol,
         known_id=cache.sample_id[is_known],
-        fitted_on={name: digest(arrays[name]) for name in (*ARRAYS_READ, *_features_read(trained))},
+        fitted_on={name: digest(arrays[name]) for name in (*_arrays_read(cache), *_features_read(trained))},
         provenance={"features_key": cache.provenance.get("key"), "options": _as_json(chosen), "versions": versions()},
         findings=(*skipped, *_findings(trained)),
     )
@@ -87,7 +87,8 @@ class _Trainer:
         rows = np.flatnonzero(is_known)
         is_member, label = cache.is_member[rows], cache.label[rows]
         plan = replace(chosen, view="summary") if sight.name == ALL else chosen
-        fold = _split.folds(cache.sample_id[rows], label, is_member, plan.n_folds, plan.seed)
+        group = None if cache.group is None else cache.group[rows]
+        fold = _split.folds(cache.sample_id[rows], label, is_member, plan.n_folds, plan.seed, group)
         return cls(observe(cache, rows, plan.view, sight.on), is_member, fold, plan, sight)
 
     @property
@@ -255,8 +256,13 @@ def _check_sides(is_member: npt.NDArray[np.bool_]) -> None:
     if min(n_members, n_non_members) < 1:
         raise DataSetError(
             f"expected known members and known non-members, got {n_members} and {n_non_members}",
-            tip="give more samples or another --known-fraction: the share is rounded down in every class",
+            tip="give more samples or another --known-fraction: the share is rounded down in every class, and a group "
+            "is never divided",
         )
+
+
+def _arrays_read(cache: FeatureCache) -> tuple[str, ...]:
+    return ARRAYS_READ if cache.group is None else (*ARRAYS_READ, "group")
 
 
 def _features_read(trained: Sequence[TrainedAttack]) -> list[str]:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from mi_audit.errors import DataSetError, UsageError
+from mi_audit.errors import DataSetError, MismatchError, UsageError
 from mi_audit.stages._training_plan import PLANS, TrainOptions, attacks_of, planned
+from mi_audit.stages.evaluate import EvaluateOptions, evaluate
 from mi_audit.stages.train_attack import _selected, _Validation, train_attacks
 from tests.stages.caches import cache
 
@@ -30,6 +31,40 @@ def test_what_happens_to_held_out_samples_changes_nothing():
     assert other.attacks == trained.attacks
     for label, payload in trained.payloads.items():
         assert np.array_equal(payload, other.payloads[label])
+
+
+def test_groups_stay_together_and_bind_the_attacks():
+    whole = cache("planted")
+    group = np.array([f"{name.partition('/')[0]} {int(name.partition('/')[2]) // 6}" for name in whole.sample_id])
+    made = replace(whole, group=group)
+    trained = train_attacks(made, TrainOptions(attacks=QUICK))
+    is_known = np.isin(made.sample_id, trained.known_id)
+    assert set(group[is_known]).isdisjoint(group[~is_known])
+    assert is_known.mean() == pytest.approx(0.5, abs=0.02)
+    assert "group" in trained.fitted_on
+    assert "group" not in train_attacks(whole, TrainOptions(attacks=("naive",))).fitted_on
+    regrouped = replace(made, group=np.char.add(group, "x"))
+    with pytest.raises(MismatchError, match="its group differ"):
+        evaluate(regrouped, trained, EvaluateOptions())
+
+
+def test_a_leak_by_person_is_not_taken_for_one_of_membership():
+    """Each person has a signature and nothing tells members: told about other images of all persons, attacks "win"."""
+    whole = cache("null", n_side=800)
+    rng = np.random.default_rng(0)
+    person = np.repeat(np.arange(160), 10)
+    signature = rng.normal(size=(160, 4))[person] * 6
+    label = np.zeros(len(person), np.int64)
+    outputs = (signature + 0.1 * rng.normal(size=signature.shape)).astype(np.float32)
+    made = replace(whole, outputs=outputs, label=label, predicted=outputs.argmax(axis=1))
+    grouped = replace(made, group=np.array([f"person {number}" for number in person]))
+    options = TrainOptions(attacks=("random-forest",))
+    naive, honest = (
+        evaluate(one, train_attacks(one, options), EvaluateOptions()).row("random-forest").metrics["auc"].value
+        for one in (made, grouped)
+    )
+    assert naive > 0.8
+    assert abs(honest - 0.5) < 0.2  # 40 held-out persons a side
 
 
 def test_another_attack_beside_it_changes_nothing():
