@@ -54,6 +54,26 @@ class Sight:
     per_subset: bool = False
 
 
+def features_needed(chosen: Plan) -> tuple[str, ...]:
+    """Names of the features that the attacks are going to look at, as ``--features`` takes them; not those of "all".
+
+    Raises:
+        UsageError: an unknown attack.
+    """
+    names = [name for name in chosen.on if name not in (OUTPUTS, ALL)]
+    for text in chosen.attacks:
+        name, value, cls = named(text)
+        form = str(value or options_of(cls, name, chosen).get(str(cls.argument), ""))
+        if form in (*cls.arguments, *cls.more_arguments):
+            names += made(cls, name, chosen, {str(cls.argument): form}).reads
+    return tuple(dict.fromkeys(names))
+
+
+def is_part_of(feature: str, name: str) -> bool:
+    """Whether a name means this feature of a cache; one without a part, as ``gradient-norm``, means all parts."""
+    return name in (feature, feature.partition(":")[0])
+
+
 def sights(
     cache: FeatureCache, is_known: npt.NDArray[np.bool_], chosen: Plan, *, is_chosen: bool
 ) -> tuple[tuple[Sight, ...], tuple[Finding, ...]]:
@@ -113,7 +133,7 @@ def _features(cache: FeatureCache) -> list[str]:
 def _matching(name: str, cache: FeatureCache) -> list[str]:
     if name in cache.features:
         return [name]
-    parts = sorted(feature for feature in cache.features if feature.partition(":")[0] == name)
+    parts = sorted(feature for feature in cache.features if is_part_of(feature, name))
     if not parts:
         nearest = did_you_mean(name, (OUTPUTS, *cache.features, *([ALL] if cache.features else [])))
         raise UsageError(f"the feature cache holds no {name!r}", tip=f"{nearest}; {_extract_tip(name)}")
