@@ -154,6 +154,10 @@ Search = Annotated[
     str | None,
     typer.Option("--search", help="How many random settings to compare, or full.", rich_help_panel=ATTACK),
 ]
+Repeats = Annotated[
+    int,
+    typer.Option("--repeats", min=0, help="Do it again on so many other splits: the spread.", rich_help_panel=ATTACK),
+]
 Protocol = Annotated[
     str, typer.Option("--protocol", help="audit, or paper for the founding paper's defaults.", rich_help_panel=ATTACK)
 ]
@@ -208,7 +212,10 @@ def train_options(given: Mapping[str, Any]) -> "TrainOptions":
         search=search if search in (None, "full") else _whole(search, "--search", "full"),
         settings=tuple(given["settings"] or ()),
         on=listed(given["on"]) or TrainOptions.on,
-        **{name: given[name] for name in ("per_class", "per_subset", "known_fraction", "balance", "protocol", "seed")},
+        **{
+            name: given[name]
+            for name in ("per_class", "per_subset", "known_fraction", "balance", "protocol", "seed", "repeats")
+        },
     )
 
 

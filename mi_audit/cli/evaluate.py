@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 EXAMPLE = "mi-audit evaluate features.npz attack.npz, or mi-audit evaluate --model net.pt --data mnist"
 OF_MODEL = (
     *options.OF_EXTRACTION,
-    *("cache_dir", "attack", "on", "per_class", "per_subset", "known_fraction", "balance", "search", "protocol"),
+    *(
+        "cache_dir",
+        "attack",
+        "on",
+        "per_class",
+        "per_subset",
+        "known_fraction",
+        "balance",
+        "search",
+        "repeats",
+        "protocol",
+    ),
     *("settings", "seed"),
 )
 
@@ -61,6 +72,7 @@ def evaluate(
     known_fraction: options.KnownFraction = None,
     balance: options.Balance = None,
     search: options.Search = None,
+    repeats: options.Repeats = 0,
     protocol: options.Protocol = "audit",
     settings: options.AllSettings = None,
     ratios: Annotated[

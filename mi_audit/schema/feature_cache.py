@@ -34,7 +34,8 @@ class FeatureCache:
             nobody says, and every sample stands for itself.
 
     Raises:
-        ValueError: shapes, types or ranges that make no cache; outputs that are not finite; ids that are not unique.
+        ValueError: shapes, types or ranges that make no cache; outputs that are not finite; ids that are not unique;
+            a group with members and non-members.
     """
 
     kind: ClassVar[str] = "features"
@@ -66,6 +67,7 @@ class FeatureCache:
         self._check("sample_id", (n,), np.str_)
         if self.group is not None:
             self._check("group", (n,), np.str_)
+            self._check_groups(self.group)
         self._check_classes("label")
         self._check_classes("predicted")
         self._check_features(n)
@@ -123,6 +125,11 @@ class FeatureCache:
         if array.dtype.type is not scalar:
             raise ValueError(f"expected {name} of {np.dtype(scalar)}, got {array.dtype}")
         object.__setattr__(self, name, array)
+
+    def _check_groups(self, group: Array) -> None:
+        shared = set(group[self.is_member].tolist()) & set(group[~self.is_member].tolist())
+        if shared:
+            raise ValueError(f"expected every group on one side, got {min(shared)!r} among members and non-members")
 
     def _check_provenance(self) -> None:
         """The parts that later stages look into; the rest is free."""

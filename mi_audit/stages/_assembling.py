@@ -60,6 +60,7 @@ def assembled(extraction: Extraction, rows: Rows, observed: Observed) -> Feature
         class_names=extraction.data.class_names,
         provenance=provenance(extraction, observed.batch_size, is_readable),
         findings=tuple(findings),
+        group=kept.group,
     )
 
 

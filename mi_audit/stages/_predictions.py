@@ -67,6 +67,7 @@ def extracted(options: "ExtractOptions") -> FeatureCache:
     return replace(
         cache,
         **{name: getattr(cache, name)[rows] for name in _PER_SAMPLE},
+        group=None if cache.group is None else cache.group[rows],
         provenance=_provenance(cache, is_member, options),
         findings=(*cache.findings, *doubts),
     )

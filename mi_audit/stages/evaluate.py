@@ -73,7 +73,7 @@ def evaluate(
     scores = {}
     progress.start("scoring", len(trained.attacks))
     for attack in trained.attacks:
-        scored = np.ones_like(is_held_out) if attack.is_fixed else is_held_out
+        scored = np.ones_like(is_held_out) if attack.has_fixed_score or attack.is_fixed else is_held_out
         scores[attack.label] = _scores(cache, attack, trained.payloads[attack.label], scored)
         progress.advance(1)
     progress.finish()
