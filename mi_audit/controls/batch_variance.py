@@ -30,7 +30,7 @@ class BatchVariance(Control):
         compared = difference[np.isfinite(difference)]
         if not len(compared):
             return self.result("held", "8 samples alone, and a batch twice, gave the same outputs; no more were drawn")
-        largest = float(compared.max()) / max(1.0, float(np.abs(evidence.cache.outputs).max()))
+        largest = float(compared.max()) / max(1.0, float(np.abs(evidence.cache.outputs).max(initial=0.0)))
         message = (
             f"outputs of {len(compared):,} samples alone differ from those in a batch by {largest:.1g} of the largest"
         )

@@ -10,8 +10,8 @@ from mi_audit.controls.interface import BoolArray, Control, Evidence, FloatArray
 from mi_audit.schema.arrays import Array
 from mi_audit.schema.control import ControlResult
 
-# A placebo is refitted so often that all fits together read about so many samples, at least twice, at most five times.
-SAMPLES_TO_READ, MIN_REFITS, MAX_REFITS = 20_000, 2, 5
+# A placebo is refitted so often that all fits together read about so many samples, at least twice, at most three times.
+SAMPLES_TO_READ, MIN_REFITS, MAX_REFITS = 20_000, 2, 3
 # The smallest p-value is 1 in 1,000, or one tenth of the family's level; Holm's least level of four tests is 0.25 %.
 N_PERMUTATIONS = 999
 MIN_HELD_OUT = 10

@@ -9,7 +9,8 @@ from mi_audit.metrics import confidence
 from mi_audit.metrics.ranking import auc
 from mi_audit.schema.control import ControlResult
 
-MAX_DIFFERENCE = 1e-12
+# Of two AUC; rounded probabilities have log-odds that are the same but for the last bit, which one of them may lose.
+MAX_DIFFERENCE = {"logits": 1e-12, "probabilities": 1e-3}
 # Logits are float32 numbers of many digits: where more than a tenth of the samples share theirs, they were rounded.
 MAX_TIED_LOGITS = 0.1
 
@@ -42,7 +43,7 @@ class Saturation(Control):
             f"AUC by log-odds {by_odds:.4f}, by loss {by_loss:.4f}, by confidence {by_p:.4f}; {tied:.1%} of samples tie"
         )
         is_rounded = cache.outputs_kind == "logits" and tied > MAX_TIED_LOGITS
-        if abs(by_odds - by_loss) > MAX_DIFFERENCE or is_rounded:
+        if abs(by_odds - by_loss) > MAX_DIFFERENCE[cache.outputs_kind] or is_rounded:
             return self.result("failed", f"{message}: the outputs were rounded or cut off before they came here")
         return self.result("held", message)
 

@@ -76,7 +76,7 @@ def evidence(
         else {},
     )
     cache = replace(cache, **(cache_changes or {}))
-    is_held_out = np.arange(n) % 2 == 0
+    is_held_out = np.arange(n) // N_CLASSES % 2 == 0
     scores = {"threshold:loss": rng.normal(size=n) if score is None else score}
     return Evidence(
         cache=cache,
@@ -90,7 +90,19 @@ def evidence(
 
 def trained(cache: FeatureCache, is_held_out: np.ndarray, *, per_class: bool = False) -> TrainedAttacks:
     """One attack, on outputs."""
-    one = TrainedAttack("threshold:loss", "threshold", {}, "summary", 0.0, False, per_class, 0, 0.6, 0.6, 1)
+    one = TrainedAttack(
+        "threshold:loss",
+        "threshold",
+        {},
+        "summary",
+        0.0,
+        is_fixed=False,
+        per_class=per_class,
+        n_classes_skipped=0,
+        balanced_accuracy=0.6,
+        auc=0.6,
+        n_draws=1,
+    )
     return TrainedAttacks(
         attacks=(one,),
         payloads={one.label: np.zeros(1, np.uint8)},
@@ -130,7 +142,7 @@ def _same_on_both_sides() -> np.ndarray:
 
 def _infinite_score() -> np.ndarray:
     score = np.random.default_rng(4).normal(size=2 * N_SIDE)
-    score[10] = np.inf
+    score[1] = np.inf
     return score
 
 
