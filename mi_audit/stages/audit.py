@@ -14,6 +14,7 @@ from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.trained_attacks import OUTPUTS, TrainedAttacks
 from mi_audit.stages import _predictions, extract
 from mi_audit.stages._assembling import found_again
+from mi_audit.stages._declared import with_declared
 from mi_audit.stages._extract_options import ExtractOptions
 from mi_audit.stages._preflight.accuracy import with_expectation
 from mi_audit.stages._provenance import versions
@@ -45,7 +46,7 @@ def audit(
     progress = progress or Silence()
     extract_options = _with_features(extract_options, planned(train_options))
     found, folder = _cached_features(extract_options, cache_dir, progress)
-    cache = with_expectation(found, extract_options.expect_accuracy)
+    cache = with_declared(with_expectation(found, extract_options.expect_accuracy), extract_options.declare)
     seen = _with_features_of(cache, planned(train_options), extract_options.features)
     trained = _cached_attacks(seen, folder, train_options, progress)
     return evaluate(cache, trained, evaluate_options, progress)
@@ -101,11 +102,11 @@ def extract_file(options: ExtractOptions, path: Path, progress: Progress) -> Fea
     """
     if not _predictions.is_predictions(options.model):
         cache = extract_to(extract.prepare(options), path, progress)
-        expected = with_expectation(cache, options.expect_accuracy)
+        expected = with_declared(with_expectation(cache, options.expect_accuracy), options.declare)
         if expected is not cache:
             store.write(path, expected)
         return expected
-    cache = _predictions.extracted(options)
+    cache = with_declared(_predictions.extracted(options), options.declare)
     store.write(path, cache)
     return cache
 
@@ -161,7 +162,7 @@ def _grow(extraction: extract.Extraction, cache: FeatureCache, path: Path, progr
 
 def _cached_attacks(cache: FeatureCache, folder: Path, options: TrainOptions, progress: Progress) -> TrainedAttacks:
     # A feature may be there anew, with other options.
-    features = cache.provenance.get("features", {})
+    features = {name: made for name, made in cache.provenance.get("features", {}).items() if name in cache.observed}
     identity = json.dumps({"options": asdict(options), "versions": versions(), "features": features}, sort_keys=True)
     path = folder / f"attack-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.npz"
     there = _whole(path, "attacks", cache.provenance["key"])

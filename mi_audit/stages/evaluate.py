@@ -23,6 +23,7 @@ from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
 from mi_audit.schema.trained_attacks import TrainedAttack, TrainedAttacks
 from mi_audit.stages import _rows
+from mi_audit.stages._controls import controls
 from mi_audit.stages._feature_values import feature_rows, features_read, missing_findings
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._rows import Selection
@@ -101,6 +102,7 @@ def evaluate(
         provenance=_provenance(cache, trained, options),
         features=feature_rows(cache, features_read(trained)),
         statistics=statistics(cache, trained, scores, is_held_out, options.mu, options.alpha, options.n_looks),
+        controls=controls(cache, trained, scores, is_held_out, progress),
         samples=None if options.aggregate_only else _samples(cache, scores, is_held_out),
     )
 

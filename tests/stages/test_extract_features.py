@@ -46,7 +46,7 @@ def extraction(
         sides.append(Side(images, np.arange(len(images)) % 5, [f"{name}/{i}" for i in range(len(images))]))
     data = MembershipData(None, *sides, tuple("abcde"))
     chosen = ExtractOptions(model="net.pt", data="made", features=features or ("outputs",), **options)
-    asked = _feature_plan.wanted(chosen.features, chosen.feature_settings)
+    asked = _feature_plan.wanted(chosen.observed, chosen.feature_settings)
     return Extraction(chosen, target, data, features=_feature_plan.planned(asked, target, pixels.shape[1:]))
 
 
