@@ -42,11 +42,10 @@ def of_values(values: object, known_controls: Iterable[str]) -> Policy:
         PolicyError: as for `parse`.
     """
     whole, controls = _Section(values, "policy", _KEYS), sorted(known_controls)
-    version = whole.whole("schema_version", None)
-    if version != SCHEMA_VERSION:
-        raise PolicyError(
-            f"schema_version: expected {SCHEMA_VERSION}, got {version}", tip=f"schema_version: {SCHEMA_VERSION}"
-        )
+    version = whole.values.get("schema_version")
+    if type(version) is not int or version != SCHEMA_VERSION:
+        told = f"schema_version: expected {SCHEMA_VERSION}, got {_named(version)}"
+        raise PolicyError(told, tip=f"begin the file with: schema_version: {SCHEMA_VERSION}")
     base, mu = _tolerance(whole)
     minimum = whole.section("minimum", ("members", "non_members"))
     required = whole.section("controls", ("required",)).texts("required", base.required_controls)
