@@ -63,11 +63,19 @@ class WithinClasses:
             auc = np.bincount(own[members], weights=share[members], minlength=n) / n_members
         auc[(n_members == 0) | (n_non_members == 0)] = np.nan
         deviations = np.square(share - np.nan_to_num(auc)[own])
-        squares = [np.bincount(own[side], weights=deviations[side], minlength=n) for side in (members, ~members)]
+        of_members, of_others = (np.bincount(own[side], deviations[side], n) for side in (members, ~members))
         total = (n_members + n_non_members).astype(np.float64)
         cubes = np.bincount(own[starts], weights=sizes**3 - sizes, minlength=n)
         tied = 1 - cubes / np.maximum(1.0, total**3 - total)
-        return cls(classes.astype(np.int64), n_members, n_non_members, auc, squares[0], squares[1], tied)
+        return cls(
+            classes.astype(np.int64),
+            n_members,
+            n_non_members,
+            auc,
+            of_members.astype(np.float64),
+            of_others.astype(np.float64),
+            tied,
+        )
 
     def variance(self) -> FloatArray:
         """(n_classes,) DeLong's of each AUC; a side of one sample takes the mean spread of the other classes'."""
@@ -77,7 +85,7 @@ class WithinClasses:
         return np.asarray(of_members + of_non_members)
 
     def null_variance(self) -> FloatArray:
-        """(n_classes,) of the AUC where both sides are drawn alike: (M + N + 1) / (12 M N), times the tie correction."""
+        """(n_classes,) where both sides are drawn alike: (M + N + 1) / (12 M N), times the tie correction."""
         m, n = np.maximum(1, self.n_members), np.maximum(1, self.n_non_members)
         return np.asarray((m + n + 1) / (12.0 * m * n) * self.tied)
 

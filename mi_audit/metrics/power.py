@@ -126,7 +126,7 @@ def n_to_resolve(measure: Measure, value: float, limit: float, alpha: float = 0.
         middle = max(low + 1, math.isqrt(low * high))
         low, high = (low, middle) if is_resolved(middle) else (middle, high)
     step = 10 ** max(0, math.floor(math.log10(high)) - 1)
-    return min(MOST, math.ceil(high / step) * step)
+    return int(min(MOST, math.ceil(high / step) * step))
 
 
 def _by_role(measure: Measure, n_members: int, n_non_members: int) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from mi_audit.gate.limits import Limit, check
 from mi_audit.metrics import confidence
 from mi_audit.metrics.balancedness import Ratio
 from mi_audit.metrics.subsets import SUBSETS, subset_mask
+from mi_audit.metrics.tolerance import PRESETS
 from mi_audit.plugins import plugin_class
 from mi_audit.schema.arrays import Array, digest
 from mi_audit.schema.audit import AccuracyRow, AttackRow, Audit, ConfidenceRow, MeanSd, SampleScores
@@ -25,6 +26,7 @@ from mi_audit.stages import _rows
 from mi_audit.stages._feature_values import feature_rows, features_read, missing_findings
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._rows import Selection
+from mi_audit.stages._statistics import statistics
 from mi_audit.stages.progress import Progress, Silence
 
 BLOCK_ROWS = 65536
@@ -41,12 +43,18 @@ class EvaluateOptions:
         by_class: add rows per class; the protocol ``paper`` always does.
         fail_above: limits, ``[ATTACK/SUBSET/]METRIC=X``.
         aggregate_only: leave the per-sample arrays out.
+        mu: tolerance that the power is about.
+        alpha: error level of the bounds.
+        n_looks: how many measures of one attack share alpha in lower bounds.
     """
 
     ratios: tuple[str, ...] = ("5:1", "1:1", "1:5")
     by_class: bool = False
     fail_above: tuple[str, ...] = ()
     aggregate_only: bool = False
+    mu: float = PRESETS["standard"]
+    alpha: float = 0.05
+    n_looks: int = 3
 
 
 def evaluate(
@@ -92,6 +100,7 @@ def evaluate(
         class_names=cache.class_names,
         provenance=_provenance(cache, trained, options),
         features=feature_rows(cache, features_read(trained)),
+        statistics=statistics(cache, trained, scores, is_held_out, options.mu, options.alpha, options.n_looks),
         samples=None if options.aggregate_only else _samples(cache, scores, is_held_out),
     )
 
@@ -236,6 +245,9 @@ def _provenance(cache: FeatureCache, trained: TrainedAttacks, options: EvaluateO
         "by_class": options.by_class,
         "fail_above": list(options.fail_above),
         "aggregate_only": options.aggregate_only,
+        "mu": options.mu,
+        "alpha": options.alpha,
+        "n_looks": options.n_looks,
     }
     return {
         "features": cache.provenance,
