@@ -75,10 +75,12 @@ class Feature(abc.ABC):
         argument: the field (a tuple of texts) that collects what follows the colon of ``NAME:VALUE`` on the command
             line, so that several of them share one computation; ``None`` where there is nothing to say. A bare ``NAME``
             leaves the field at its default.
+        is_evidence: it is for controls, and attacks never see it; its names in the cache begin with `EVIDENCE`.
         version: raised when the same options give other numbers than before, so that older ones are not kept.
     """
 
     argument: ClassVar[str | None] = None
+    is_evidence: ClassVar[bool] = False
     version: ClassVar[int] = 1
 
     @abc.abstractmethod

@@ -10,6 +10,9 @@ from mi_audit.schema import _json
 from mi_audit.schema.arrays import Array, all_finite, checked
 from mi_audit.schema.finding import Finding
 
+# Names of features that are evidence for controls, and that attacks never see, begin with this.
+EVIDENCE = "evidence:"
+
 OutputsKind = Literal["logits", "probabilities", "labels"]
 
 
@@ -79,6 +82,11 @@ class FeatureCache:
     def n_classes(self) -> int:
         """How many classes the target tells apart."""
         return len(self.class_names)
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """Names of the features that an attack may look at, sorted: all but the evidence for controls."""
+        return tuple(sorted(name for name in self.features if not name.startswith(EVIDENCE)))
 
     @property
     def is_correct(self) -> Array:

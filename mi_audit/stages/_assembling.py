@@ -105,6 +105,7 @@ def provenance(extraction: Extraction, batch_size: int, is_readable: npt.NDArray
             "device": _forward.resolve_device(options.device).type,
         },
         "features": {},
+        **({"declared": sorted(set(options.declare))} if options.declare else {}),
         "seed": options.seed,
         "versions": versions(),
     }

@@ -1,7 +1,6 @@
 """From what the user typed after ``--policy`` to a policy, and from an audit to its verdict."""
 
 import datetime
-from collections.abc import Sequence
 from pathlib import Path
 
 from mi_audit import plugins
@@ -13,7 +12,8 @@ from mi_audit.gate.policy import Policy
 from mi_audit.gate.verdict import judge
 from mi_audit.metrics.tolerance import PRESETS
 from mi_audit.schema.audit import Audit
-from mi_audit.schema.verdict import RuleResult, Verdict
+from mi_audit.schema.verdict import Verdict
+from mi_audit.stages._increase import increases
 
 DEFAULT = "standard"
 _INCREASE = "increase/"
@@ -43,12 +43,28 @@ def read_policy(spec: str) -> Policy:
         raise PolicyError(f"{spec}: cannot be read: {error.strerror or error}") from error
 
 
-def verdict_of(
-    audit: Audit, policy: Policy, increases: Sequence[RuleResult] = (), today: datetime.date | None = None
-) -> Verdict:
-    """The verdict as of today."""
-    day = today or datetime.datetime.now(datetime.UTC).date()
-    return judge(audit, policy, day, increases)
+def policy_for(protocol: str, policy: Policy | None, *, is_gated: bool) -> Policy | None:
+    """The policy that an audit is judged by: the one asked for, or the default; none under the protocol ``paper``."""
+    if not is_gated:
+        return None
+    return policy or (policies.preset(DEFAULT) if protocol == "audit" else None)
+
+
+def gated(audit: Audit, policy: Policy, baseline: Audit | None, max_increase: float) -> Verdict:
+    """The verdict as of today.
+
+    Args:
+        audit: with its samples.
+        policy: what is allowed.
+        baseline: an earlier audit, if the two are to be compared.
+        max_increase: how much more than that one it may leak.
+
+    Raises:
+        MismatchError: the baseline does not belong to this audit.
+        UsageError: a rule of the policy on an attack that did not run.
+    """
+    rose = () if baseline is None else increases(audit, baseline, max_increase, policy.alpha)
+    return judge(audit, policy, datetime.datetime.now(datetime.UTC).date(), rose)
 
 
 def derived_again(audit: Audit) -> Verdict | None:
@@ -67,9 +83,9 @@ def derived_again(audit: Audit) -> Verdict | None:
     known = {*plugins.names("controls"), *(slug for slug in required if isinstance(slug, str))}
     known |= {control.slug for control in audit.controls}
     policy = of_values(told.policy, known)
-    increases = [rule for rule in told.rules if rule.rule.startswith(_INCREASE)]
+    rose = [rule for rule in told.rules if rule.rule.startswith(_INCREASE)]
     try:
         day = datetime.date.fromisoformat(told.judged_on) if told.judged_on else datetime.date.min
     except ValueError as error:
         raise PolicyError(f"judged_on: expected a day, got {told.judged_on!r}") from error
-    return judge(audit, policy, day, increases)
+    return judge(audit, policy, day, rose)

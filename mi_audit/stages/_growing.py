@@ -15,7 +15,7 @@ import torch
 
 from mi_audit.errors import MismatchError
 from mi_audit.schema.arrays import Array
-from mi_audit.schema.feature_cache import FeatureCache
+from mi_audit.schema.feature_cache import EVIDENCE, FeatureCache
 from mi_audit.schema.finding import Finding
 from mi_audit.stages import _forward
 from mi_audit.stages._extraction import Extraction
@@ -77,7 +77,9 @@ def given(rows: Rows, one: Planned, is_member: npt.NDArray[np.bool_], is_kept: K
         is_member: (n_kept,) bool.
         is_kept: (n_rows,) bool, ``None`` for all.
     """
-    counted = [missing_finding(rows, name, is_member, is_kept) for name in one.names]
+    # Evidence is missing where it was not gathered, which is for its control to say.
+    about = [name for name in one.names if not name.startswith(EVIDENCE)]
+    counted = [missing_finding(rows, name, is_member, is_kept) for name in about]
     return Found(
         plugin=one.plugin,
         identity=one.identity,

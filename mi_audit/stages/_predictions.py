@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PREFIX = "predictions:"
 # What makes sense without a model and without images; everything else keeps its default.
-_SENSIBLE = ("model", "max_members", "max_non_members", "limit_classes", "expect_accuracy", "seed")
+_SENSIBLE = ("model", "max_members", "max_non_members", "limit_classes", "expect_accuracy", "declare", "seed")
 
 
 def is_predictions(model: str) -> bool:

@@ -3,8 +3,10 @@
 import hashlib
 import importlib.metadata
 import platform
+from pathlib import Path
 
 from mi_audit._version import __version__
+from mi_audit.errors import UsageError
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "xgboost", "torch", "torchvision", "timm")
 

@@ -102,19 +102,19 @@ def _features(cache: FeatureCache) -> list[str]:
     Raises:
         UsageError: there are none.
     """
-    if not cache.features:
+    if not cache.observed:
         raise UsageError(
             "--on all: the feature cache holds outputs only", tip=_EXTRACT_TIP.format(name="gradient-norm")
         )
-    return sorted(cache.features)
+    return list(cache.observed)
 
 
 def _matching(name: str, cache: FeatureCache) -> list[str]:
-    if name in cache.features:
+    if name in cache.observed:
         return [name]
-    parts = sorted(feature for feature in cache.features if feature.partition(":")[0] == name)
+    parts = [feature for feature in cache.observed if feature.partition(":")[0] == name]
     if not parts:
-        nearest = did_you_mean(name, (OUTPUTS, *cache.features, *([ALL] if cache.features else [])))
+        nearest = did_you_mean(name, (OUTPUTS, *cache.observed, *([ALL] if cache.observed else [])))
         raise UsageError(f"the feature cache holds no {name!r}", tip=f"{nearest}; {_EXTRACT_TIP.format(name=name)}")
     return parts
 

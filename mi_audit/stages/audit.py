@@ -13,6 +13,7 @@ from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.trained_attacks import TrainedAttacks
 from mi_audit.stages import _predictions, extract
 from mi_audit.stages._assembling import found_again
+from mi_audit.stages._declared import with_declared
 from mi_audit.stages._extract_options import ExtractOptions
 from mi_audit.stages._preflight.accuracy import with_expectation
 from mi_audit.stages._provenance import versions
@@ -42,7 +43,7 @@ def audit(
     """
     progress = progress or Silence()
     found, folder = _cached_features(extract_options, cache_dir, progress)
-    cache = with_expectation(found, extract_options.expect_accuracy)
+    cache = with_declared(with_expectation(found, extract_options.expect_accuracy), extract_options.declare)
     trained = _cached_attacks(cache, folder, train_options, progress)
     return evaluate(cache, trained, evaluate_options, progress)
 
@@ -68,11 +69,11 @@ def extract_file(options: ExtractOptions, path: Path, progress: Progress) -> Fea
     """
     if not _predictions.is_predictions(options.model):
         cache = extract_to(extract.prepare(options), path, progress)
-        expected = with_expectation(cache, options.expect_accuracy)
+        expected = with_declared(with_expectation(cache, options.expect_accuracy), options.declare)
         if expected is not cache:
             store.write(path, expected)
         return expected
-    cache = _predictions.extracted(options)
+    cache = with_declared(_predictions.extracted(options), options.declare)
     store.write(path, cache)
     return cache
 
@@ -128,7 +129,7 @@ def _grow(extraction: extract.Extraction, cache: FeatureCache, path: Path, progr
 
 def _cached_attacks(cache: FeatureCache, folder: Path, options: TrainOptions, progress: Progress) -> TrainedAttacks:
     # An attack may read every feature, and a feature may be there anew, with other options.
-    features = cache.provenance.get("features", {})
+    features = {name: made for name, made in cache.provenance.get("features", {}).items() if name in cache.observed}
     identity = json.dumps({"options": asdict(options), "versions": versions(), "features": features}, sort_keys=True)
     path = folder / f"attack-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.npz"
     there = _whole(path, "attacks", cache.provenance["key"])
