@@ -79,7 +79,7 @@ def evaluate(
         str | None,
         typer.Option(
             "--policy",
-            help="strict, standard, lenient, a file, or none for no verdict.",
+            help="strict, standard, lenient, a file, or none.",
             rich_help_panel=options.RESULT,
         ),
     ] = None,
@@ -116,13 +116,8 @@ def evaluate(
     Example: mi-audit evaluate features.npz attack.npz --policy strict --out audit.npz
     """
     if out is not None:
-        read = [
-            *(files or ()),
-            *options.inputs_of(ctx.params),
-            *([baseline] if baseline else []),
-            *_policy_file(policy),
-        ]
-        check_writable(out, *read)
+        judged_by = (baseline or Path(), Path(policy or ""))
+        check_writable(out, *(files or ()), *options.inputs_of(ctx.params), *filter(Path.is_file, judged_by))
     from mi_audit import store
     from mi_audit.stages import report
     from mi_audit.stages.evaluate import EvaluateOptions
@@ -142,10 +137,6 @@ def evaluate(
     if result.verdict is None and policy is None and not quiet:
         say("no verdict: the protocol paper has none unless --policy is given")
     raise typer.Exit(0 if exit_zero else _exit_code(result))
-
-
-def _policy_file(policy: str | None) -> list[Path]:
-    return [Path(policy)] if policy and Path(policy).is_file() else []
 
 
 def _gate(policy: str | None, baseline: Path | None, max_increase: float) -> dict[str, Any]:

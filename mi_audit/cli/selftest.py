@@ -9,9 +9,7 @@ from mi_audit.cli._progress import progress
 
 
 def selftest(
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer simulated audits: seconds instead of a minute.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer simulated audits, in seconds.")] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the simulation.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:

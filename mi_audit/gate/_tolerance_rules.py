@@ -4,6 +4,7 @@ The lower bound of the attack that was chosen on known samples fails an audit; t
 attack have to be inside the limit for a PASS. Both ends are one-sided bounds of the record, computed elsewhere.
 """
 
+import functools
 from collections.abc import Iterable, Sequence
 
 from mi_audit.gate._text import named, shown
@@ -80,7 +81,11 @@ def _needed(row: BoundRow, policy: Policy, top: float, n_looks: int) -> int | No
     """Samples of each side that would tell this attack from the limit; as for one that guesses where none is known."""
     chance = RATES.get(row.measure, 0.5)
     value = max(chance, row.value) if row.value is not None else chance
-    return n_to_resolve(row.measure, value, top, policy.alpha, n_looks)
+    return _n_to_resolve(row.measure, float(f"{value:.3g}"), top, policy.alpha, n_looks)
+
+
+# A fifth of a second each, to two digits, so that three digits of the value do.
+_n_to_resolve = functools.cache(n_to_resolve)
 
 
 def tail_rule(audit: Audit, policy: Policy) -> RuleResult:

@@ -38,7 +38,8 @@ def outcome(
 
     Args:
         truth: draws the members' scores of each attack; the non-members' are standard normal.
-        n_members, n_non_members: held-out samples.
+        n_members: held out.
+        n_non_members: held out.
         policy: to judge by.
         rng: of all draws.
         n_attacks: independent ones, which is the hardest suite to pass; the first is the chosen one.

@@ -14,10 +14,12 @@ from mi_audit.schema.statistics import PowerRow
 _HEADS = ("measure", "guessing", "detects", "limit", "fails from", "passes to", "n to pass")
 _LARGEST = 10**9
 _NOTES = (
-    "All with 80 % power. detects: the smallest true value that is told from guessing; fails from: the smallest",
-    "that makes a FAIL; passes to: the largest that still passes; n to pass: held-out members, and as many",
-    "non-members, at which a model that leaks nothing passes. A dash: these samples cannot. Half of the audited",
-    "samples are held out unless --known-fraction says otherwise. For one attack; a suite needs more to pass.",
+    "All with 80 % power. detects: the smallest true value that is told from",
+    "guessing; fails from: the smallest that makes a FAIL; passes to: the largest",
+    "that still passes; n to pass: held-out members, and as many non-members, at",
+    "which a model that leaks nothing passes. A dash: these samples cannot. Half of",
+    "the audited samples are held out unless --known-fraction says otherwise. For",
+    "one attack; a suite of several needs more samples to pass.",
 )
 
 
@@ -43,14 +45,12 @@ def rendered(rows: Sequence[PowerRow]) -> str:
     sizes = f"{rows[0].n_members:,} members and {rows[0].n_non_members:,} non-members, held out"
     cells = [_HEADS, *(_cells(row) for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(_HEADS))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in cells
-    ]
+    lines = ["  ".join(_justified(line, widths)) for line in cells]
     return "\n".join([sizes, "", *lines, "", *_NOTES]) + "\n"
+
+
+def _justified(line: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
 
 
 def _cells(row: PowerRow) -> tuple[str, ...]:
