@@ -18,7 +18,7 @@ from mi_audit.stages._preflight.accuracy import accuracy_findings
 from mi_audit.stages._preflight.duplicates import duplicates
 from mi_audit.stages._preflight.reading import unreadable_findings
 from mi_audit.stages._preflight.shift import pixel_findings
-from mi_audit.stages._provenance import versions
+from mi_audit.stages._provenance import model_digest, versions
 
 # Samples that could not be read are listed up to here.
 N_LISTED = 100
@@ -120,6 +120,7 @@ def _target(extraction: Extraction) -> dict[str, Any]:
         "architecture": target.name,
         "source": target.source,
         "weights_digest": target.weights_digest,
+        "model_digest": model_digest(extraction.options.model),
         "preprocessing": {
             "mean": list(preprocessing.mean),
             "std": list(preprocessing.std),
