@@ -23,6 +23,7 @@ from mi_audit.schema.finding import Finding
 from mi_audit.schema.trained_attacks import TrainedAttack, TrainedAttacks
 from mi_audit.stages import _rows
 from mi_audit.stages._feature_values import feature_rows, features_read, missing_findings
+from mi_audit.stages._figures import figures
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._rows import Selection
 from mi_audit.stages.progress import Progress, Silence
@@ -92,6 +93,7 @@ def evaluate(
         class_names=cache.class_names,
         provenance=_provenance(cache, trained, options),
         features=feature_rows(cache, features_read(trained)),
+        figures=figures(cache, trained, scores, is_held_out),
         samples=None if options.aggregate_only else _samples(cache, scores, is_held_out),
     )
 
