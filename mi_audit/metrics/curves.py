@@ -28,7 +28,7 @@ Bounds = tuple[float | None, float | None, float | None]
 def roc_points(
     score: NDArray[np.floating[Any]], is_member: NDArray[np.bool_], n_points: int = 100
 ) -> tuple[FloatArray, FloatArray]:
-    """False alarm rates and recalls at real thresholds, near `n_points` log-spaced false alarm rates and at none.
+    """False alarm rates and recalls at real thresholds, near log-spaced and evenly spaced false alarm rates.
 
     For each rate a of the grid it is the last threshold whose false alarm rate is a or less, so that the point lies on
     the curve and never right of a. Ties are cut together.
@@ -36,10 +36,11 @@ def roc_points(
     Args:
         score: (n,), larger = member; infinities rank first and last.
         is_member: (n,) bool, both sides present.
-        n_points: of the grid from 1 / n_non_members to 1; thresholds that serve twice are given once.
+        n_points: log-spaced, from 1 / n_non_members to 1, and half as many evenly spaced ones, so that both axes can
+            be drawn; thresholds that serve twice are given once.
 
     Returns:
-        Two arrays (k,), k <= n_points + 1, both rising; the last point is (1, 1).
+        Two arrays (k,), k <= 3 / 2 n_points + 1, both rising; the last point is (1, 1).
 
     Raises:
         ValueError: NaN, shapes that differ, a membership that is not boolean, or an empty side.
@@ -53,7 +54,8 @@ def roc_points(
         raise ValueError(f"expected members and non-members, got {len(members)} and {len(non_members)}")
     thresholds = np.unique(np.concatenate([members, non_members]))[::-1]
     n_alarms, n_found = (_at_or_above(side, thresholds) for side in (non_members, members))
-    grid = np.geomspace(1 / len(non_members), 1.0, n_points) if len(non_members) > 1 else np.ones(1)
+    logarithmic = np.geomspace(1 / len(non_members), 1.0, n_points) if len(non_members) > 1 else np.ones(1)
+    grid = np.union1d(logarithmic, np.linspace(0.0, 1.0, n_points // 2 + 1)[1:])
     allowed = np.concatenate([[0], np.floor(grid * len(non_members) + 1e-9)])
     chosen = np.unique(np.searchsorted(n_alarms, allowed, side="right") - 1)
     return n_alarms[chosen] / len(non_members), n_found[chosen] / len(members)

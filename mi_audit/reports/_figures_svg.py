@@ -21,7 +21,6 @@ if typing.TYPE_CHECKING:
 
 PAINTS = ("ink", "muted", "line", "member", "non-member", *(f"series-{number}" for number in range(1, 9)))
 DASHES = ("", "6 2", "2 1.6", "6 2 1.5 2", "9 3", "3 1 1 1", "1 1", "5 1 1 1 1 1")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 SIZE = (4.6, 3.3)
 
 _SETTINGS = {
@@ -61,13 +60,14 @@ class Panel:
 
 @dataclass(frozen=True)
 class Key:
-    """One entry of a legend: a line of this paint and dash, or an area (``is_area``)."""
+    """One entry of a legend: a line of this paint and dash, an area (``is_area``), or a marker."""
 
     label: str
     paint: str
     dash: str = ""
     is_area: bool = False
     is_bold: bool = False
+    marker: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,14 @@ class Drawing:
     panels: tuple[Panel, ...]
     legend: tuple[Key, ...]
     tables: tuple[Table, ...]
+
+
+def attack_key(attack: str, number: int, selected: str) -> Key:
+    """The line of an attack in figures of several attacks, `number` counted from 0; the selected one is bold."""
+    shown = _format.shortened(attack, 60)
+    is_selected = attack == selected
+    label = f"{shown} (selected)" if is_selected else shown
+    return Key(label, f"series-{number + 1}", DASHES[number], is_bold=is_selected)
 
 
 def colour(paint: str) -> str:
@@ -134,6 +142,11 @@ def panel(title: str, description: str, draw: Callable[["Axes"], None], size: tu
     return Panel(title, description, _inline(text.getvalue().decode("utf-8")), (size[0] * 72, size[1] * 72))
 
 
+def plotted(values: Sequence[float | None]) -> list[float]:
+    """Values as matplotlib takes them: a gap where there is none."""
+    return [float("nan") if value is None else value for value in values]
+
+
 def percent_ticks(axis: typing.Any, ticks: Sequence[float]) -> None:
     """Ticks at these rates, written in percent as all numbers of the report are."""
     axis.set_ticks(list(ticks), labels=[_short_percent(tick) for tick in ticks])
@@ -149,6 +162,7 @@ _BLOCKS = re.compile(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>|<defs>\s
 _FONT = re.compile(r"font-family: [^;\"]*")
 _FONT_SHORT = re.compile(r"font: ([^;\"]*?px) [^;\"]*")
 _LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_NO_TURN = re.compile(r' transform="rotate\(-?0 [^"]*"')
 _COLOUR = re.compile("|".join(_COLOURS.values()), re.IGNORECASE)
 _VARIABLES = {value: f"var(--{key})" for key, value in _COLOURS.items()}
 
@@ -172,6 +186,7 @@ def _tag(tag: str, referred: set[str]) -> str:
     tag = _COLOUR.sub(lambda found: _VARIABLES[found[0].lower()], tag)
     tag = _FONT_SHORT.sub(r"font-size: \1", _FONT.sub("font-family: inherit", tag))
     tag = _LONG_NUMBER.sub(lambda found: f"{float(found[0]):.2f}", tag)
+    tag = _NO_TURN.sub("", tag).replace("; ", ";").replace(": ", ":") if "style=" in tag else _NO_TURN.sub("", tag)
     tag = re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in referred else "", tag)
     return re.sub(r"\s+", " ", tag.replace("xlink:href", "href"))
 

@@ -36,7 +36,10 @@ def _histogram(rows: Sequence[HistogramRow], scale: str, words: str) -> Drawing:
     title = f"Histogram of the {words.partition(',')[0]}"
     beyond = " The outermost bins hold everything beyond them too." if scale == "log-odds" else ""
     why = "Saturated confidences, all near 100 %, are told apart here." if scale == "log-odds" else ""
-    note = f"Share of each side's audited samples per bin: where the two shapes part, a score can tell. {why}{beyond}"
+    note = (
+        "Share of each side's audited samples per bin, with the number of members and of non-members in brackets: "
+        f"where the two shapes part, a score can tell. {why}{beyond}"
+    )
     legend = (
         Key("members", "member", is_area=True),
         Key("non-members", "non-member", _NON_MEMBER_DASH),
@@ -61,7 +64,7 @@ def _histogram_panel(row: HistogramRow, words: str) -> Panel:
             axes.stairs(heights, row.edges, color=colour("non-member"), linewidth=1.9, linestyle=style)
         _histogram_axes(axes, row, words)
 
-    title = f"{_SUBSETS[row.subset]}: {_format.count(sizes[0])} members, {_format.count(sizes[1])} non-members"
+    title = f"{_SUBSETS[row.subset]} ({_format.count(sizes[0])} and {_format.count(sizes[1])})"
     return panel(title, _histogram_description(row), draw)
 
 
@@ -127,13 +130,13 @@ def _means(audit: Audit, rows: Sequence[MeanConfidenceRow], of_class: int | None
         slug, title = f"vector-{of_class}", f"Mean confidence vector of the samples of class {of_class} ({named})"
         note = "By class index, on a logarithmic axis: what the target answers for one true class, as in the paper."
     panels = tuple(_means_panel(row, of_class) for row in rows)
-    legend = (Key("members", "member", is_area=True), Key("non-members", "non-member", _NON_MEMBER_DASH))
+    legend = (Key("members", "member", marker="o"), Key("non-members", "non-member", marker="^"))
     return Drawing(slug, title, note, panels, legend, (_means_table(audit, rows, title),))
 
 
 def _means_panel(row: MeanConfidenceRow, of_class: int | None) -> Panel:
     def draw(axes: "Axes") -> None:
-        if of_class is not None:
+        if of_class is not None and any((*row.member, *row.non_member)):
             axes.set_yscale("log")
         for values, marker, paint in ((row.member, "o", "member"), (row.non_member, "^", "non-member")):
             known = [(i, value) for i, value in enumerate(values) if value is not None]

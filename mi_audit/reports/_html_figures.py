@@ -3,6 +3,15 @@
 from mi_audit.reports._figures_svg import Drawing, Key, with_ids
 from mi_audit.reports._html_text import details, escaped, tables
 
+_SHAPES = {
+    "o": "M15 8a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z",
+    "s": "M15 3h10v10h-10z",
+    "^": "M20 2L26 13H14z",
+    "v": "M20 14L26 3H14z",
+    "_": "M12 8H28",
+}
+_FILLS = {"^": "none"}
+
 
 def figure(drawing: Drawing | None, prefix: str) -> str:
     """A figure with its caption first, and its numbers as tables that open on demand; nothing without a figure.
@@ -27,7 +36,10 @@ def figure(drawing: Drawing | None, prefix: str) -> str:
 def _key(key: Key) -> str:
     """A sample of the line or the area beside its meaning."""
     paint = f"var(--{key.paint})"
-    if key.is_area:
+    if key.marker:
+        fill = _FILLS.get(key.marker, paint)
+        sample = f'<path d="{_SHAPES[key.marker]}" fill="{fill}" stroke="{paint}" stroke-width="2"/>'
+    elif key.is_area:
         sample = f'<rect x="1" y="2" width="38" height="12" fill="{paint}" fill-opacity=".4" stroke="{paint}"/>'
     else:
         dash = f' stroke-dasharray="{_scaled(key.dash)}"' if key.dash else ""

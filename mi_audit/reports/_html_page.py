@@ -6,6 +6,8 @@ from mi_audit.reports import (
     _attack_tables,
     _feature_tables,
     _figures_attacks,
+    _figures_ratio,
+    _figures_roc,
     _figures_target,
     _html_repeat,
     _html_statistics,
@@ -27,11 +29,9 @@ _TONES = {"error": "fail", "warning": "open", "note": "none"}
 _LONG_TABLE = 15
 
 REVEALS = (
-    (
-        "This page holds counts, rates and averages. It names no sample and shows no image and no score of one; a bin of a "
-        "histogram may count a single sample, and a mean of fewer than three is left out. It repeats the path of the model "
-        "and the names of the classes as they were given."
-    ),
+    "This page holds counts, rates and averages. It names no sample and shows no image and no score of one.",
+    "A bin of a histogram may count a single sample; a mean of fewer than three samples is left out.",
+    "The page repeats the path of the model and the names of the classes as they were given.",
 )
 
 
@@ -49,7 +49,7 @@ def sections(audit: Audit, page: Page, prefix: str, legend: Sequence[str]) -> li
         ("attacks", "Attacks", _attacks(audit, prefix)),
         ("statistics", "How sure the numbers are", _statistics(audit, prefix)),
         ("balancedness", "If members were rarer: balancedness", _balancedness(audit, prefix)),
-        ("roc-curves", "ROC curves", figure(_figures_attacks.roc(audit), prefix)),
+        ("roc-curves", "ROC curves", figure(_figures_roc.roc(audit), prefix)),
         ("confidences", "What gives members away: confidences", _confidences(audit, prefix)),
         ("per-class", "Class by class", _classes(audit, prefix)),
         ("looks", "What the attack looks at", _sights(audit, prefix)),
@@ -95,7 +95,7 @@ def _statistics(audit: Audit, prefix: str) -> str:
 def _balancedness(audit: Audit, prefix: str) -> str:
     return (
         _joined(f"{prefix}-sweep", _sweep_tables.exact(audit))
-        + figure(_figures_attacks.ratio(audit), prefix)
+        + figure(_figures_ratio.ratio(audit), prefix)
         + _joined(f"{prefix}-drawn", _sweep_tables.resampled(audit))
     )
 

@@ -25,10 +25,8 @@ def commands(audit: Audit) -> tuple[str, ...]:
 
 
 NOTES = (
-    (
-        "Folders of data and lists of members (--data-dir, --members-index and their like) are no part of an audit file: "
-        "add those that you used. The SHA-256 digests above say whether you have the same weights and the same images."
-    ),
+    "An audit file does not hold where your data lies (--data-dir, --members-index and their like): add what you used.",
+    "The SHA-256 digests above say whether you have the same weights and the same images.",
     "Same inputs, seed and versions on the same kind of machine give the same numbers.",
 )
 

@@ -75,9 +75,9 @@ def _bounds(found: Statistics) -> Table:
     )
     notes = (
         (
-            f"Each lower bound is wrong with probability {_percent(found.alpha)} / {found.n_looks} at most, each upper one "
-            f"with {_percent(found.alpha)}. Samples needed: the fewest of the side that sets the rate at which a lower "
-            "bound can exceed 0."
+            f"Each lower bound is wrong with probability {_percent(found.alpha)} / {found.n_looks} at most, each upper "
+            f"one with {_percent(found.alpha)}. Samples needed: the fewest of the side that sets the rate at which a "
+            "lower bound can exceed 0."
         ),
     )
     return Table("One-sided bounds: what a verdict compares with its limits, in %", columns, rows, notes, n_keys=2)
@@ -167,10 +167,8 @@ def _epsilons(found: Statistics) -> Table:
         for row in found.privacy
     )
     notes = (
-        (
-            "Lower bounds for this one trained model, averaged over samples. They can show that a claimed guarantee does "
-            "not hold; they never show that one holds."
-        ),
+        "Lower bounds for this one trained model, averaged over samples.",
+        "They can show that a claimed guarantee does not hold; they never show that one holds.",
     )
     return Table("What the attack says against a claimed epsilon", columns, rows, notes)
 

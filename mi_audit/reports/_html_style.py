@@ -17,7 +17,7 @@ STYLE = (
 html{-webkit-text-size-adjust:100%;scroll-behavior:smooth}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
 "DejaVu Sans",sans-serif;overflow-wrap:anywhere}
-header,main,footer,nav{max-width:74rem;margin:0 auto;padding:0 1.25rem}
+header,main,footer{max-width:74rem;margin:0 auto;padding:0 1.25rem}
 header{padding-top:2rem}
 h1{font-size:1.75rem;line-height:1.2;margin:.2rem 0 .6rem}
 h2{font-size:1.3rem;line-height:1.25;margin:2.6rem 0 .6rem;padding-top:1rem;border-top:1px solid var(--line)}
@@ -36,7 +36,7 @@ padding:.9rem 1.2rem;margin:1.2rem 0}
 .verdict .outcome{font-size:1.5rem;font-weight:700;margin:0;color:var(--tone)}
 .verdict .sentence{font-size:1.05rem}
 .pass{--tone:var(--pass)}.fail{--tone:var(--fail)}.open{--tone:var(--open)}.none{--tone:var(--muted)}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,10.5rem),1fr));gap:.7rem;margin:1.2rem 0}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(45%,10.5rem),1fr));gap:.7rem;margin:1.2rem 0}
 .cards div{border:1px solid var(--line);border-radius:.4rem;padding:.6rem .8rem}
 .cards dt{color:var(--muted);font-size:.8rem}
 .cards dd{margin:0;font-size:1.3rem;font-weight:650;font-variant-numeric:tabular-nums}
@@ -51,12 +51,14 @@ border-bottom:1px solid var(--line)}
 outline-offset:2px}
 table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums;overflow-wrap:normal}
 caption{text-align:left;font-weight:650;font-size:.95rem;padding:.2rem 0 .4rem}
+caption span{position:sticky;left:0;display:inline-block;max-width:min(100%,calc(100vw - 2.5rem));
+overflow-wrap:anywhere}
 th,td{padding:.3rem .7rem;text-align:right;vertical-align:top;border-bottom:1px solid var(--line);white-space:nowrap}
 thead th{vertical-align:bottom;white-space:normal;min-width:5rem;font-weight:600;color:var(--muted);
 border-bottom:2px solid var(--line)}
 tbody th{font-weight:500}
 th.text,td.text{text-align:left}
-tbody th.text{max-width:17rem;white-space:normal;overflow-wrap:anywhere;min-width:6.5rem}
+tbody th.text{max-width:17rem;white-space:normal;overflow-wrap:break-word}
 td.text{white-space:normal;min-width:7rem}
 th:first-child,td:first-child{padding-left:.3rem}
 tbody th:first-child{position:sticky;left:0;background:var(--paper)}
@@ -83,11 +85,10 @@ font-size:.85rem;line-height:1.5;white-space:pre-wrap}
 footer{color:var(--muted);font-size:.875rem;padding-top:2rem;padding-bottom:3rem}
 @media (max-width:40rem){
 body{font-size:15px}
-header,main,footer,nav{padding-left:1rem;padding-right:1rem}
+header,main,footer{padding-left:1rem;padding-right:1rem}
 h1{font-size:1.4rem}
 .facts div{grid-template-columns:1fr}
-tbody th.text{max-width:9rem}
-tbody th:first-child{min-width:5rem}
+tbody th.text{max-width:9.5rem}
 }
 @media print{
 body{font-size:10.5pt}

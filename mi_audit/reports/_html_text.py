@@ -49,7 +49,7 @@ def table(shown: Table, anchor: str) -> str:
     notes = "".join(paragraph(note, "note") for note in shown.notes)
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-labelledby="{anchor}"><table>'
-        f'<caption id="{anchor}">{escaped(shown.title)}</caption><thead><tr>{heads}</tr></thead>'
+        f'<caption id="{anchor}"><span>{escaped(shown.title)}</span></caption><thead><tr>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>{notes}"
     )
 
