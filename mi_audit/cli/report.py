@@ -11,7 +11,7 @@ from mi_audit.cli._edge import check_writable, has_color, product, width, write_
 def report(
     audits: Annotated[list[Path], typer.Argument(help="Audits from evaluate --out.", metavar="AUDIT.npz ...")],
     report_format: Annotated[
-        str | None, typer.Option("--format", help="console, json, markdown or csv; by the suffix of --out.")
+        str | None, typer.Option("--format", help="console, html, json, markdown or csv; by the suffix of --out.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write here instead of to stdout.")] = None,
 ) -> None:

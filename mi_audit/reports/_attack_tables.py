@@ -146,14 +146,10 @@ def _size_notes(row: AttackRow) -> list[str]:
 
 def classes(audit: Audit, limit: int) -> Table | None:
     """The classes that leak most to the selected attack; ``None`` in an audit without rows per class."""
-    rows = [
-        row
-        for row in audit.rows
-        if row.image_class is not None and (row.attack, row.subset, row.samples) == (audit.selected, "all", "held-out")
-    ]
+    rows = class_rows(audit)
     if not rows:
         return None
-    estimable = sorted((row for row in rows if _leak(row) is not None), key=_most_leaking_first)
+    estimable = [row for row in rows if leak(row) is not None]
     columns = (
         Column("class", is_text=True),
         Column("members", "memb."),
@@ -170,13 +166,24 @@ def classes(audit: Audit, limit: int) -> Table | None:
     )
 
 
-def _leak(row: AttackRow) -> float | None:
+def class_rows(audit: Audit) -> list[AttackRow]:
+    """The rows per class of the selected attack on held-out samples, those that leak most first."""
+    rows = [
+        row
+        for row in audit.rows
+        if row.image_class is not None and (row.attack, row.subset, row.samples) == (audit.selected, "all", "held-out")
+    ]
+    return sorted(rows, key=_most_leaking_first)
+
+
+def leak(row: AttackRow) -> float | None:
+    """The balanced accuracy of a row, or ``None`` where it is undefined."""
     estimate = row.metrics.get("balanced_accuracy")
     return estimate.value if estimate else None
 
 
 def _most_leaking_first(row: AttackRow) -> tuple[float, int]:
-    return -(_leak(row) or 0.0), row.image_class or 0
+    return -(leak(row) or 0.0), row.image_class or 0
 
 
 def _class_row(audit: Audit, row: AttackRow) -> Row:

@@ -8,6 +8,7 @@ from mi_audit.schema import _json
 from mi_audit.schema.arrays import Array, checked
 from mi_audit.schema.control import ControlResult
 from mi_audit.schema.estimate import Estimate
+from mi_audit.schema.figures import Figures
 from mi_audit.schema.finding import Finding
 from mi_audit.schema.statistics import Statistics
 from mi_audit.schema.trained_attacks import Protocol, TrainedAttack
@@ -213,6 +214,7 @@ class Audit:
         statistics: bounds, priors, privacy, classes, chance, power, spread.
         controls: whether the audit itself can be trusted.
         verdict: of the policy, or ``None`` where none was asked for.
+        figures: what figures need beyond the rows.
         samples: the per-sample part, or ``None`` in an aggregate-only audit.
     """
 
@@ -235,6 +237,7 @@ class Audit:
     statistics: Statistics = field(default_factory=Statistics)
     controls: tuple[ControlResult, ...] = ()
     verdict: Verdict | None = None
+    figures: Figures = field(default_factory=Figures)
     samples: SampleScores | None = None
 
     def __post_init__(self) -> None:

@@ -26,6 +26,7 @@ from mi_audit.schema.trained_attacks import TrainedAttack, TrainedAttacks
 from mi_audit.stages import _rows
 from mi_audit.stages._controls import controls
 from mi_audit.stages._feature_values import feature_rows, features_read, missing_findings
+from mi_audit.stages._figures import figures
 from mi_audit.stages._gating import gated, policy_for
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._rows import Selection
@@ -115,6 +116,7 @@ def evaluate(
         class_names=cache.class_names,
         provenance=_provenance(cache, trained, options),
         features=feature_rows(cache, features_read(trained)),
+        figures=figures(cache, trained, scores, is_held_out),
         statistics=statistics(cache, trained, scores, is_held_out, options.mu, options.alpha, options.n_looks),
         controls=controls(cache, trained, scores, is_held_out, progress),
         samples=_samples(cache, scores, is_held_out),
