@@ -301,12 +301,12 @@ def relative(got: np.ndarray, wanted: np.ndarray, count: int) -> np.ndarray:
     return off.max(1)
 
 
-@pytest.mark.parametrize("factor", [1.0, 3.0])
 @pytest.mark.parametrize(
-    ("name", "arch", "n"),
+    ("name", "arch", "n", "factor"),
     [
-        ("cifar10_resnet20_chenyaofo.pth", "cifar_resnet20", 40),
-        ("cifar10_resnet56_akamaster.th", "cifar_resnet56_a", 12),
+        ("cifar10_resnet20_chenyaofo.pth", "cifar_resnet20", 40, 1.0),
+        ("cifar10_resnet20_chenyaofo.pth", "cifar_resnet20", 16, 3.0),
+        ("cifar10_resnet56_akamaster.th", "cifar_resnet56_a", 8, 3.0),
     ],
 )
 def test_a_trained_network_in_float32_is_that_of_float64(
