@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from mi_audit.schema.finding import Finding
@@ -55,6 +57,19 @@ class BoundFeature(abc.ABC):
     taps: tuple[Tap, ...] = ()
     passes: float = 0.0
     n_at_once: int | None = None
+
+    def subsample(
+        self,
+        label: npt.NDArray[np.int64],  # noqa: ARG002 - for those that choose
+        is_member: npt.NDArray[np.bool_],  # noqa: ARG002
+    ) -> npt.NDArray[np.bool_] | None:
+        """Which samples it is computed for, (n,) bool; the others are NaN, which is no failure. ``None`` for all.
+
+        Args:
+            label: (n,) int64 of all samples of the cache.
+            is_member: (n,) bool.
+        """
+        return None
 
     @abc.abstractmethod
     def compute(self, batch: Batch) -> Observed:

@@ -34,8 +34,8 @@ def seen(target: TargetModel, bound: BoundFeature, n: int = 8) -> Batch:
     return target.batch(batch.images, batch.label, bound.taps)
 
 
-def test_the_three_features_are_there() -> None:
-    assert {"layer", "gradient-norm", "boundary-distance"} <= set(NAMES)
+def test_the_four_features_are_there() -> None:
+    assert {"layer", "gradient-norm", "boundary-distance", "label-only-distance"} <= set(NAMES)
 
 
 def test_a_feature_is_a_frozen_dataclass_whose_argument_is_a_field_of_texts(feature: Feature) -> None:
