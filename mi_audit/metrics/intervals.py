@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def clopper_pearson(k: float, n: int, level: float = 0.95) -> tuple[float, float]:
+def clopper_pearson(k: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Exact interval for a proportion with `k` hits in `n` trials (Clopper & Pearson, Biometrika 1934).
 
     The bounds are the beta quantiles ``Beta(a/2; k, n - k + 1)`` and ``Beta(1 - a/2; k + 1, n - k)``, ``a = 1 -
-    level``. Fractional `k` (a mean of tied halves) is allowed.
+    level``. Fractional `k` (a mean of tied halves) and `n` (an effective
+    size) are allowed.
 
     Raises:
         ValueError: n < 1, k outside [0, n], or a level outside (0, 1).
@@ -31,7 +32,7 @@ def clopper_pearson(k: float, n: int, level: float = 0.95) -> tuple[float, float
     return exact_lower(k, n, tail), exact_upper(k, n, tail)
 
 
-def wilson(k: float, n: int, level: float = 0.95) -> tuple[float, float]:
+def wilson(k: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Score interval for a proportion with `k` hits in `n` trials (Wilson, JASA 1927).
 
     Raises:
@@ -54,7 +55,9 @@ def wilson(k: float, n: int, level: float = 0.95) -> tuple[float, float]:
     return low, high
 
 
-def weighted_mean(k1: float, n1: int, k2: float, n2: int, weight: float, level: float = 0.95) -> tuple[float, float]:
+def weighted_mean(
+    k1: float, n1: float, k2: float, n2: float, weight: float, level: float = 0.95
+) -> tuple[float, float]:
     """Interval for ``weight * k1/n1 + (1 - weight) * k2/n2`` of two independent proportions.
 
     The distances from each proportion to its Wilson bounds add in squares (Zou & Donner, Statistics in Medicine
@@ -186,21 +189,21 @@ def _exceeds(a: float, k: int, n: int) -> float:
     return float(betaincc(k, n - k + 1, a))
 
 
-def exact_lower(k: float, n: int, error: float) -> float:
+def exact_lower(k: float, n: float, error: float) -> float:
     """One-sided Clopper-Pearson: a proportion with k hits in n trials is lower with probability `error` at most."""
     from scipy.special import betaincinv
 
     return 0.0 if k == 0 else float(betaincinv(k, n - k + 1, error))
 
 
-def exact_upper(k: float, n: int, error: float) -> float:
+def exact_upper(k: float, n: float, error: float) -> float:
     """One-sided Clopper-Pearson: a proportion with k hits in n trials is higher with probability `error` at most."""
     from scipy.special import betaincinv
 
     return 1.0 if k == n else float(betaincinv(k + 1, n - k, 1 - error))
 
 
-def _check(k: float, n: int, level: float) -> None:
+def _check(k: float, n: float, level: float) -> None:
     if n < 1 or not 0 <= k <= n:
         raise ValueError(f"expected 0 <= k <= n and n >= 1, got k={k} and n={n}")
     if not 0 < level < 1:

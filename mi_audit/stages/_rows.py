@@ -9,12 +9,14 @@ import numpy.typing as npt
 from mi_audit.metrics import balancedness, subsets
 from mi_audit.metrics.balancedness import Ratio
 from mi_audit.metrics.decisions import Decisions
+from mi_audit.metrics.grouped import with_groups
 from mi_audit.metrics.intervals import clopper_pearson, newcombe
 from mi_audit.metrics.table import METRICS, measure
 from mi_audit.schema.audit import AccuracyRow, AttackRow, ClassAverageRow, MeanSd, Samples, Subset, SweepRow
 from mi_audit.schema.estimate import Estimate
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.trained_attacks import TrainedAttack, TrainedAttacks
+from mi_audit.stages._grouping import one_each
 
 BASELINE_METRICS = ("accuracy", "balanced_accuracy", "false_alarm_rate", "recall.member", "precision.member", "auc")
 NAIVE, ZERO_R = "naive", "zero-r"
@@ -23,6 +25,7 @@ RESAMPLING_SEED = 0
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 Baselines = tuple[dict[str, Estimate], dict[str, Estimate]]
 
 
@@ -43,16 +46,34 @@ class Selection:
     mask: BoolArray
 
 
-def _baselines(cache: FeatureCache, mask: BoolArray) -> Baselines:
+def _measured(
+    cache: FeatureCache, mask: BoolArray, score: FloatArray, threshold: float, seats: IntArray | None
+) -> dict[str, Estimate]:
+    """Every metric of a score of the samples under a mask, with the intervals that their groups allow."""
+    is_member = cache.is_member[mask]
+    numbers = measure(score, threshold, is_member)
+    if cache.group is None or not mask.any():
+        return numbers
+    rows = np.flatnonzero(mask)
+    return with_groups(
+        numbers, score, threshold, is_member, cache.group[rows], np.isin(rows, one_each(cache, rows, seats))
+    )
+
+
+def _baselines(cache: FeatureCache, mask: BoolArray, seats: IntArray | None) -> Baselines:
     """The naive attack's and ZeroR's numbers on the samples under a mask."""
-    is_member, is_correct = cache.is_member[mask], cache.is_correct[mask]
-    both = measure(is_correct.astype(np.float64), 0.5, is_member), measure(np.ones(len(is_member)), 0.5, is_member)
+    is_correct = cache.is_correct[mask].astype(np.float64)
+    both = (_measured(cache, mask, score, 0.5, seats) for score in (is_correct, np.ones(len(is_correct))))
     naive, zero_r = ({name: numbers[name] for name in BASELINE_METRICS} for numbers in both)
     return naive, zero_r
 
 
 def attack_rows(
-    cache: FeatureCache, attacks: Sequence[TrainedAttack], selection: Selection, scores: Mapping[str, FloatArray]
+    cache: FeatureCache,
+    attacks: Sequence[TrainedAttack],
+    selection: Selection,
+    scores: Mapping[str, FloatArray],
+    seats: IntArray | None = None,
 ) -> Iterator[AttackRow]:
     """Every attack on one selection of samples, each beside the baselines on the very samples that it gives a score.
 
@@ -61,19 +82,25 @@ def attack_rows(
         attacks: whose thresholds decide.
         selection: which samples.
         scores: {label of an attack: (n_samples,) float64 of the whole cache}, NaN where it has none.
+        seats: of `group_seats`, where the cache has groups.
     """
     known: dict[bytes, Baselines] = {}  # most attacks score the same samples
     for attack in attacks:
         mask = selection.mask & ~np.isnan(scores[attack.label])
         if (key := mask.tobytes()) not in known:
-            known[key] = _baselines(cache, mask)
-        yield _attack_row(attack, selection, scores[attack.label][mask], cache.is_member[mask], known[key])
+            known[key] = _baselines(cache, mask, seats)
+        numbers = _measured(cache, mask, scores[attack.label][mask], attack.threshold, seats)
+        yield _attack_row(attack, selection, numbers, cache.is_member[mask], known[key])
 
 
 def _attack_row(
-    attack: TrainedAttack, selection: Selection, score: FloatArray, is_member: BoolArray, baselines: Baselines
+    attack: TrainedAttack,
+    selection: Selection,
+    numbers: dict[str, Estimate],
+    is_member: BoolArray,
+    baselines: Baselines,
 ) -> AttackRow:
-    """One attack on the samples that it gives a score, `score` and `is_member` being of these only."""
+    """One attack on the samples that it gives a score, `numbers` and `is_member` being of these only."""
     n_members = int(is_member.sum())
     return AttackRow(
         attack=attack.label,
@@ -82,7 +109,7 @@ def _attack_row(
         image_class=selection.image_class,
         n_members=n_members,
         n_non_members=len(is_member) - n_members,
-        metrics=measure(score, attack.threshold, is_member),
+        metrics=numbers,
         naive=baselines[0],
         zero_r=baselines[1],
     )

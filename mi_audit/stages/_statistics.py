@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from mi_audit.errors import DataSetError
 from mi_audit.metrics import bounds, classes, stratified
 from mi_audit.metrics._within_classes import WithinClasses
 from mi_audit.metrics.chance import N_PERMUTATIONS, max_t
@@ -34,9 +33,7 @@ from mi_audit.schema.statistics import (
     Statistics,
 )
 from mi_audit.schema.trained_attacks import TrainedAttack, TrainedAttacks
-from mi_audit.stages._split import seeded_keys
-
-SEED = 0
+from mi_audit.stages._grouping import SEED, group_seats, one_each
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -66,7 +63,7 @@ def statistics(
     Raises:
         DataSetError: a group with samples on both sides.
     """
-    seats = _seats(cache)
+    seats = group_seats(cache)
     read = {
         attack.label: _Reading.of(cache, attack, scores[attack.label], is_held_out, seats) for attack in trained.attacks
     }
@@ -115,8 +112,8 @@ class _Reading:
     ) -> "_Reading":
         chosen = cache.is_audited if attack.is_fixed else is_held_out
         rows = np.flatnonzero(chosen & ~np.isnan(score))
-        one_each = _one_each(cache, rows, seats)
-        return cls("audited" if attack.is_fixed else "held-out", attack.threshold, rows, one_each, score, cache)
+        samples: Literal["held-out", "audited"] = "audited" if attack.is_fixed else "held-out"
+        return cls(samples, attack.threshold, rows, one_each(cache, rows, seats), score, cache)
 
     @cached_property
     def is_member(self) -> BoolArray:
@@ -150,35 +147,6 @@ class _Reading:
         score, is_member = self.score[self.rows], np.asarray(self.cache.is_member[self.rows])
         group = self.cache.group[self.rows]
         return bounds.auc_bound(score, is_member, Ordering.of(score, is_member), low_error, high_error, group)
-
-
-def _seats(cache: FeatureCache) -> IntArray | None:
-    """(n_samples,) the order in which samples are asked to stand for their group; ``None`` without groups.
-
-    Raises:
-        DataSetError: a group on both sides.
-    """
-    if cache.group is None:
-        return None
-    audited = cache.is_audited
-    both = np.intersect1d(cache.group[audited & cache.is_member], cache.group[audited & ~cache.is_member])
-    if len(both):
-        raise DataSetError(
-            f"expected every group on one side, got {len(both):,} with members and non-members, first {str(both[0])!r}",
-            tip="give each group to one side, or leave the column group out where its samples are independent",
-        )
-    seats = np.empty(len(audited), np.int64)
-    seats[np.argsort(seeded_keys(cache.sample_id, SEED), kind="stable")] = np.arange(len(audited))
-    return seats
-
-
-def _one_each(cache: FeatureCache, rows: IntArray, seats: IntArray | None) -> IntArray:
-    """Of these positions the first of every group, in rising order; all of them without groups."""
-    if cache.group is None or seats is None:
-        return rows
-    asked = rows[np.argsort(seats[rows])]
-    _, first = np.unique(cache.group[asked], return_index=True)
-    return np.sort(asked[first])
 
 
 def _bound_rows(label: str, reading: _Reading, alpha: float, n_looks: int) -> Iterator[BoundRow]:
@@ -220,7 +188,7 @@ def _chances(
     cache: FeatureCache, scores: Mapping[str, FloatArray], is_held_out: BoolArray, seats: IntArray | None
 ) -> tuple[ChanceRow, ...]:
     """All attacks on the held-out samples, since one statistic is compared across them."""
-    rows = _one_each(cache, np.flatnonzero(is_held_out), seats)
+    rows = one_each(cache, np.flatnonzero(is_held_out), seats)
     if not 0 < int(cache.is_member[rows].sum()) < len(rows):
         return ()
     held_out = [score[rows] for score in scores.values()]

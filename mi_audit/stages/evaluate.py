@@ -28,6 +28,7 @@ from mi_audit.stages._controls import controls
 from mi_audit.stages._feature_values import feature_rows, features_read, missing_findings
 from mi_audit.stages._figures import figures
 from mi_audit.stages._gating import gated, policy_for
+from mi_audit.stages._grouping import group_seats
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._rows import Selection
 from mi_audit.stages._statistics import statistics
@@ -188,9 +189,10 @@ def _attack_rows(
 ) -> list[AttackRow]:
     """Every attack x samples x subset (x class)."""
     rows: list[AttackRow] = []
+    seats = group_seats(cache)
     for selection in _selections(cache, is_held_out, by_class=by_class):
         attacks = [attack for attack in trained.attacks if selection.samples == "held-out" or attack.is_fixed]
-        rows += _rows.attack_rows(cache, attacks, selection, scores)
+        rows += _rows.attack_rows(cache, attacks, selection, scores, seats)
     return rows
 
 

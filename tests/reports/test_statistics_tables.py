@@ -1,12 +1,16 @@
 """The section on how sure one can be: narrow enough, honest about what is missing, harmless."""
 
+import importlib.resources
+import json
 from dataclasses import replace
 
+import jsonschema
 import pytest
 
 from mi_audit.reports import _statistics_tables as tables
 from mi_audit.reports._format import DASH
 from mi_audit.reports.console import Console
+from mi_audit.reports.json import Json
 from mi_audit.reports.markdown import Markdown
 from mi_audit.schema.statistics import Statistics
 from mi_audit.stages._training_plan import TrainOptions
@@ -56,6 +60,15 @@ def test_classes_are_counted(audit):
     assert len(shown.rows) == 3
     assert shown.notes[0].startswith("4 classes of 4 leak")
     assert tables.classes(replace(audit, class_names=(*audit.class_names, "rare"))).notes[1].startswith("1 class with")
+
+
+def test_json_holds_all_of_it_and_follows_the_schema(audit):
+    document = json.loads(Json().render([audit]))
+    schema = json.loads((importlib.resources.files("mi_audit") / "reports" / "audit.schema.json").read_text("utf-8"))
+    jsonschema.validate(document, schema)
+    (found,) = [one["statistics"] for one in document["audits"]]
+    assert found["bounds"][0]["low"] == audit.statistics.bounds[0].low
+    assert len(found["class_leaks"]) == 4
 
 
 def test_a_constant_score_is_named(audit):

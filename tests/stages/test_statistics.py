@@ -98,6 +98,26 @@ def test_groups_are_counted_and_not_samples(planted, audit):
     assert found.power[0].n_members <= 300
 
 
+def test_rows_have_the_intervals_of_groups(planted):
+    """Three copies in one group: the interval of the false alarm rate is that of the groups, wider than samples'."""
+    triple = np.repeat(np.arange(0, 1800, 3), 3)
+    copies = replace(
+        planted,
+        outputs=planted.outputs[triple],
+        label=planted.label[triple],
+        predicted=planted.predicted[triple],
+        is_member=planted.is_member[triple],
+        features={},
+        columns={},
+    )
+    plain = audited(copies).row("naive", samples="full").metrics
+    found = audited(replace(copies, group=triple.astype(str))).row("naive", samples="full").metrics
+    for name in ("false_alarm_rate", "balanced_accuracy", "auc", "precision.member"):
+        assert found[name].value == plain[name].value
+        ratio = (found[name].high - found[name].low) / (plain[name].high - plain[name].low)
+        assert ratio == pytest.approx(3**0.5, abs=0.1)
+
+
 def test_every_sample_its_own_group_changes_no_bound_of_rates(planted, audit):
     own = audited(replace(planted, group=planted.sample_id)).statistics
     for grouped, plain in zip(own.bounds, audit.statistics.bounds, strict=True):
