@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 
-from mi_audit.features.interface import BoundFeature, Feature, Observed
+from mi_audit.features.interface import BoundFeature, Failure, Feature, Observed
 from mi_audit.schema.feature_cache import EVIDENCE
 from mi_audit.target_model import Batch, TargetModel
 
@@ -56,7 +56,9 @@ class BoundBatchOfOne(BoundFeature):
         for row in range(len(batch)):
             if self._is_chosen(batch.images[row]):
                 values[row] = self._difference(batch, row)
-        return Observed({NAME: values.to(batch.logits.device)})
+        missing = values.isnan().flatten().nonzero().flatten().tolist()
+        failures = tuple(Failure(NAME, row, "not among the images compared") for row in missing)
+        return Observed({NAME: values.to(batch.logits.device)}, failures)
 
     def _is_chosen(self, image: torch.Tensor) -> bool:
         digest = hashlib.blake2b(image.cpu().numpy().tobytes(), digest_size=8, key=self._key).digest()

@@ -71,8 +71,8 @@ def test_non_members_from_another_source_are_told_by_the_images_alone(assets, im
 def test_a_little_more_light_on_one_side_is_told_by_the_images_alone(assets, images, tmp_path):
     pixels, label = images["test"]
     brighter = np.clip(pixels.astype(np.int64) + 15, 0, 255).astype(np.uint8)
-    found = audited(tmp_path, assets, images["train"], (brighter, label))
-    assert failed(found) == {"blind-baseline"}
+    found = failed(audited(tmp_path, assets, images["train"], (brighter, label)))
+    assert {"blind-baseline"} <= found <= {"blind-baseline", "untrained-twin"}
 
 
 def test_swapped_sides_are_told_by_the_accuracies(assets, images, tmp_path):
