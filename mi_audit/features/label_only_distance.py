@@ -94,7 +94,7 @@ class BoundLabelOnlyDistance(BoundFeature):
 
 
 def _place_in_class(label: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """(n,) how far through its class each sample stands, in (0, 1): the first k by it have every class in proportion."""
+    """(n,) how far through its class each sample stands, in (0, 1): the first k have all classes in proportion."""
     order = np.argsort(label, kind="stable")
     _, first, counts = np.unique(label[order], return_index=True, return_counts=True)
     place = np.empty(len(label), np.float64)

@@ -134,7 +134,7 @@ def chosen(label: np.ndarray, is_member: np.ndarray, **options: int) -> np.ndarr
 
 def test_having_a_value_says_nothing_about_membership_or_class() -> None:
     """Five members to a non-member, a class that is half of all: each is in the subsample as it is in the whole."""
-    label, is_member = np.arange(1200) % 20, np.arange(1200) % 6 > 0
+    label, is_member = np.arange(1200) // 6 % 20, np.arange(1200) % 6 > 0
     label[label >= 10] = 0
     rows = chosen(label, is_member, n=240)
     for side in (is_member, ~is_member):
