@@ -36,12 +36,12 @@ class SampleGradients:
         self.by_network: frozenset[str] = frozenset()
         self.copied: frozenset[str] = frozenset()
         self.is_one_by_one = not self.trainable
-        self.n_batches = 0
+        self.n_batches, self.next_check = 0, 1
         self.is_corrected_late = False
         self.plan = self._planned(self.target)
 
     def __call__(self, pixels: torch.Tensor, label: torch.Tensor) -> GradientSums:
-        """Sums of the samples of a batch; batches 1, 2, 4, 8, ... also check the plan on some of theirs.
+        """Sums of the samples of a batch; batches 1, 4, 16, 64, ... also check the plan on some of theirs.
 
         Args:
             pixels: (n, channels, height, width) in [0, 1], of type `dtype`.
@@ -49,7 +49,8 @@ class SampleGradients:
         """
         with torch.enable_grad():
             self.n_batches += 1
-            if self.n_batches & (self.n_batches - 1) == 0:
+            if self.n_batches == self.next_check:
+                self.next_check *= 4
                 self._check_some(pixels, label)
             return self._sums(self.target, pixels, label, keeps_squares=self.keeps_squares)
 

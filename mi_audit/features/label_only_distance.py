@@ -25,8 +25,9 @@ class LabelOnlyDistance(Feature):
     """HopSkipJump from the true class (Chen, Jordan & Wainwright, S&P 2020), as an adversary without gradients would.
 
     The L2 distance to the nearest point of another class that was found: never less than the true distance, and 0 for
-    a misclassified image. It takes thousands of queries an image, and is computed for a subsample: half of it members,
-    half non-members, over the classes as evenly as they allow. The others are NaN.
+    a misclassified image. It takes thousands of queries an image, and is computed for a subsample, in which members,
+    non-members and their classes have the shares that they have in the whole: that a sample has a value then says
+    nothing about its membership. The others are NaN.
 
     Attributes:
         n: size of the subsample; 0 for all.
@@ -68,15 +69,16 @@ class BoundLabelOnlyDistance(BoundFeature):
         self.budget = Budget(feature.queries, feature.directions, feature.seed)
 
     def subsample(self, label: npt.NDArray[np.int64], is_member: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | None:
-        """Half of each side, over its classes as evenly as they allow; see `BoundFeature.subsample`."""
-        if self.feature.n == 0 or self.feature.n >= len(label):
+        """The same share of each side, and in it of each class; see `BoundFeature.subsample`."""
+        n, n_members = self.feature.n, int(is_member.sum())
+        if n == 0 or n >= len(label):
             return None
-        generator = np.random.default_rng(self.feature.seed)
-        shuffled = generator.permutation(len(label))
+        shuffled = np.random.default_rng(self.feature.seed).permutation(len(label))
+        n_chosen_members = round(n * n_members / len(label))
         is_chosen = np.zeros(len(label), np.bool_)
-        for is_side, n in ((is_member, (self.feature.n + 1) // 2), (~is_member, self.feature.n // 2)):
+        for is_side, n_chosen in ((is_member, n_chosen_members), (~is_member, n - n_chosen_members)):
             rows = shuffled[is_side[shuffled]]
-            is_chosen[rows[np.argsort(_rank_in_class(label[rows]), kind="stable")[:n]]] = True
+            is_chosen[rows[np.argsort(_place_in_class(label[rows]), kind="stable")[:n_chosen]]] = True
         return is_chosen
 
     def compute(self, batch: Batch) -> Observed:
@@ -91,10 +93,10 @@ class BoundLabelOnlyDistance(BoundFeature):
         return Observed({_NAME: values}, tuple(Failure(_NAME, row, NO_START) for row in rows))
 
 
-def _rank_in_class(label: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """(n,) how many before it are of the same class."""
+def _place_in_class(label: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """(n,) how far through its class each sample stands, in (0, 1): the first k have all classes in proportion."""
     order = np.argsort(label, kind="stable")
     _, first, counts = np.unique(label[order], return_index=True, return_counts=True)
-    rank = np.empty(len(label), np.int64)
-    rank[order] = np.arange(len(label)) - np.repeat(first, counts)
-    return rank
+    place = np.empty(len(label), np.float64)
+    place[order] = (np.arange(len(label)) - np.repeat(first, counts) + 0.5) / np.repeat(counts, counts)
+    return place

@@ -4,8 +4,9 @@ python tests/benchmarks/boundary_distance.py [--label-only] ASSETS [NETWORK ...]
 
 CPU time of one thread, on images that the network has seen. One at a time: Algorithm 1 as it is written, with a pass
 for the class beside that for the gradient, and bisection; "median" and "max" are relative differences from it. "fine"
-and "shift" are the speed-up and the median change against fixed steps of a quarter of the length. Goals, at fixed steps:
-at least 3 times faster, at most 4 evaluations after the flip, a 20th of the calls, a median difference of at most 1e-4.
+and "shift" are the speed-up and the median change against fixed steps of a quarter of the length. Goals, at fixed
+steps: at least 3 times faster, at most 4 evaluations after the flip, a 20th of the calls, a median difference of at
+most 1e-4.
 """
 
 import sys

@@ -250,7 +250,8 @@ def test_a_network_that_goes_another_way_later_is_found_out() -> None:
     dark = target.batch(dark.images // 8, dark.label)
     bright = target.batch(255 - dark.images, dark.label)
     bound = GradientNorm(dtype="float64").bind(target, SHAPE)
-    bound.compute(dark)
+    for _ in range(3):
+        bound.compute(dark)
     assert bound.findings() == ()
     got = bound.compute(bright).values["gradient-norm:w"].numpy()
     np.testing.assert_allclose(got[:, [0, 1, 3, 5, 6]], expected(target, bright)[0][:, [0, 1, 3, 5, 6]], rtol=1e-6)

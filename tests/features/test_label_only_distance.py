@@ -128,25 +128,31 @@ def test_another_batch_gives_a_sample_the_same_distance() -> None:
     torch.testing.assert_close(bound.compute(some).values["label-only-distance"], together[30:35], rtol=1e-6, atol=0)
 
 
-def test_the_subsample_takes_each_side_and_class_alike_and_changes_with_the_seed() -> None:
-    label = np.repeat(np.arange(10), 60)
-    label[:300] = 0  # a class that is most of the samples
-    is_member = np.arange(600) % 3 > 0
-    chosen = LabelOnlyDistance(n=60).bind(linear(10), SMALL).subsample(label, is_member)
-    assert chosen is not None
-    assert (chosen & is_member).sum() == (chosen & ~is_member).sum() == 30
-    counts = np.bincount(label[chosen & is_member], minlength=10)
-    present = np.unique(label)
-    assert counts[present].max() - counts[present].min() <= 1
-    other = LabelOnlyDistance(n=60, seed=1).bind(linear(10), SMALL).subsample(label, is_member)
-    assert not np.array_equal(chosen, other)
-    assert LabelOnlyDistance(n=0).bind(linear(10), SMALL).subsample(label, is_member) is None
+def chosen(label: np.ndarray, is_member: np.ndarray, **options: int) -> np.ndarray | None:
+    return LabelOnlyDistance(**options).bind(linear(2), SMALL).subsample(label, is_member)
 
 
-def test_a_class_with_few_samples_leaves_its_share_to_the_others() -> None:
-    label, is_member = np.array([0] * 2 + [1] * 50 + [0, 1] * 20), np.arange(92) < 52
-    chosen = LabelOnlyDistance(n=40).bind(linear(2), SMALL).subsample(label, is_member)
-    assert np.bincount(label[chosen & is_member]).tolist() == [2, 18]
+def test_having_a_value_says_nothing_about_membership_or_class() -> None:
+    """Five members to a non-member, a class that is half of all: each is in the subsample as it is in the whole."""
+    label, is_member = np.arange(1200) // 6 % 20, np.arange(1200) % 6 > 0
+    label[label >= 10] = 0
+    rows = chosen(label, is_member, n=240)
+    for side in (is_member, ~is_member):
+        assert (rows & side).sum() == side.sum() / 5
+        shares = np.bincount(label[rows & side], minlength=10) / np.bincount(label[side], minlength=10)
+        np.testing.assert_allclose(shares, 0.2, atol=0.06)
+
+
+def test_the_subsample_is_of_the_size_asked_for_and_changes_with_the_seed() -> None:
+    label, is_member = np.arange(500) % 100, np.arange(500) < 333
+    for n in (1, 7, 99, 499):
+        assert chosen(label, is_member, n=n).sum() == n
+    assert chosen(label, is_member, n=0) is None
+    assert chosen(label, is_member, n=500) is None
+    first, other = chosen(label, is_member, n=50), chosen(label, is_member, n=50, seed=1)
+    assert not np.array_equal(first, other)
+    assert np.array_equal(first, chosen(label, is_member, n=50))
+    assert np.bincount(label[first & is_member]).max() == 1  # as many classes as there can be
 
 
 @pytest.mark.parametrize("options", [{"n": -1}, {"queries": 10}, {"directions": 0}, {"seed": -1}])

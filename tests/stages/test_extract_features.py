@@ -348,10 +348,10 @@ def test_a_feature_of_a_subsample_is_nan_elsewhere_which_is_no_failure(tmp_path)
     settings = ("label-only-distance.n=10", "label-only-distance.queries=60")
     cache = written(tmp_path / "a.npz", "label-only-distance", feature_settings=settings)
     has_value = np.isfinite(cache.features["label-only-distance"]).all(axis=1)
-    assert [int((has_value & side).sum()) for side in (cache.is_member, ~cache.is_member)] == [5, 5]
+    assert [int((has_value & side).sum()) for side in (cache.is_member, ~cache.is_member)] == [6, 4]
     about = [finding for finding in cache.findings if finding.slug.startswith("feature")]
     assert [finding.slug for finding in about] == ["feature-subsample"]
-    assert "a subsample of 5 members and 5 non-members" in about[0].message
+    assert "a subsample of 6 members and 4 non-members" in about[0].message
     small = written(tmp_path / "b.npz", "label-only-distance", feature_settings=settings, batch_size=4)
     np.testing.assert_allclose(small.features["label-only-distance"], cache.features["label-only-distance"], rtol=1e-2)
     again = written(tmp_path / "a.npz", "label-only-distance", feature_settings=settings)
