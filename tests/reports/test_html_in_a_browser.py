@@ -32,7 +32,7 @@ page.onload = () => {
   const wide = [...inside.querySelectorAll("body *")].filter(one => !one.closest(".scroll, pre, svg, .skip") &&
     one.getBoundingClientRect().right > root.clientWidth + 1).map(one => one.tagName + " " + one.className);
   const figures = [...inside.querySelectorAll(".panels svg text")].map(
-    one => parseFloat(getComputedStyle(one).fontSize) * one.getScreenCTM().a);
+    one => parseFloat(getComputedStyle(one).fontSize) * Math.hypot(one.getScreenCTM().a, one.getScreenCTM().b));
   found.textContent = JSON.stringify({
     width: root.scrollWidth, seen: root.clientWidth, wide: wide.slice(0, 5), smallest: Math.min(...figures),
     scripts: inside.scripts.length, images: inside.images.length, alerts: inside.defaultView.hacked || 0,
