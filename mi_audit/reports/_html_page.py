@@ -153,7 +153,7 @@ def article(audit: Audit, page: Page, prefix: str, legend: Sequence[str], level:
     """
     yield _html_verdict.banner(audit, page.sentence)
     yield _html_verdict.cards(audit)
-    yield _folded_rules(audit, prefix)
+    yield _rules(audit, prefix)
     found = sections(audit, page, prefix, legend)
     links = "".join(f'<li><a href="#{anchor}">{escaped(heading)}</a></li>' for anchor, heading, _ in found)
     yield f'<nav aria-label="Contents: {escaped(page.title)}"><ul>{links}</ul></nav>'
@@ -162,5 +162,6 @@ def article(audit: Audit, page: Page, prefix: str, legend: Sequence[str], level:
         yield f'<section aria-labelledby="{anchor}">{head}{inside}</section>'
 
 
-def _folded_rules(audit: Audit, prefix: str) -> str:
-    return tables(_html_verdict.rules(audit), f"{prefix}-rules")
+def _rules(audit: Audit, prefix: str) -> str:
+    """The rules of the policy, to be opened where they are many: the reasons are above."""
+    return "".join(_folded(table, f"{prefix}-rules", table.title) for table in _html_verdict.rules(audit))

@@ -87,7 +87,7 @@ def rules(audit: Audit) -> tuple[Table, ...]:
 
 def _rule(rule: RuleResult) -> Row:
     outcome = rule.outcome if rule.severity == "error" else f"{rule.outcome} (warning only)"
-    why = rule.message if rule.waiver is None else f"{rule.message} Waiver: {rule.waiver}"
+    why = rule.message if rule.waiver is None else f"{rule.message} (waiver: {rule.waiver})"
     cells = (
         _format.shortened(rule.rule, 80),
         outcome,
@@ -103,6 +103,8 @@ def _number(rule: RuleResult, value: float | None) -> str:
     """A number of a rule as its metric is written; counts, which have no metric, as they are."""
     if value is None:
         return ""
+    if rule.metric is None and value == int(value):
+        return _format.count(int(value))
     if rule.metric is None:
         return f"{_format.rounded(value, 3).normalize():f}"
     return _format.number(rule.metric, value)
