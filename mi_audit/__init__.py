@@ -28,6 +28,7 @@ def audit(
     by_class: bool = False,
     seed: int = 0,
     cache_dir: str | Path = ".mi-audit",
+    policy: str | Path | None = None,
     **options: Any,
 ) -> "Audit":
     """Audit a target model, like ``mi-audit evaluate --model MODEL --data DATA``.
@@ -41,6 +42,8 @@ def audit(
         by_class: add rows per class.
         seed: of the selection of samples, the split and the attacks.
         cache_dir: where extracted features and trained attacks are kept and found again.
+        policy: a preset, a file, or ``"none"`` for no verdict; ``None`` for that of the protocol: the preset
+            ``standard`` under ``audit``, none under ``paper``.
         **options: any further field of `ExtractOptions` or `TrainOptions`: arch, data_dir, download, batch_size,
             device, features, max_members, max_non_members, mean, std; per_class, known_fraction, balance, search,
             settings (of features and of attacks).
@@ -54,6 +57,7 @@ def audit(
     from mi_audit.errors import UsageError
     from mi_audit.plugins import did_you_mean
     from mi_audit.stages._extract_options import ExtractOptions
+    from mi_audit.stages._gating import read_policy
     from mi_audit.stages._settings import of_features_and_attacks
     from mi_audit.stages._training_plan import TrainOptions
     from mi_audit.stages.audit import audit as run
@@ -71,7 +75,12 @@ def audit(
     return run(
         ExtractOptions(model=model, data=data or "", seed=seed, **of_extraction),
         TrainOptions(attacks=tuple(attacks), protocol=protocol, seed=seed, settings=settings[1], **of_training),
-        EvaluateOptions(ratios=tuple(ratios), by_class=by_class),
+        EvaluateOptions(
+            ratios=tuple(ratios),
+            by_class=by_class,
+            policy=None if policy in (None, "none") else read_policy(str(policy)),
+            is_gated=policy != "none",
+        ),
         Path(cache_dir),
     )
 

@@ -7,6 +7,7 @@
     │   ├── CheckpointError       a model file: not weights, truncated, does not fit the architecture
     │   ├── DataSetError          images, labels, membership
     │   ├── OutputsError          the target returned something that cannot be audited
+    │   ├── PolicyError           a policy that cannot be read, or says what makes no sense
     │   └── MismatchError         two inputs that do not belong together
     ├── OutputError               a file that cannot be written
     └── MissingLibraryError       an optional library is needed
@@ -64,6 +65,12 @@ class OutputsError(InputError):
     """The target returned something that cannot be audited: NaN, infinity, another shape than promised."""
 
     usual_tip = "check the weights and the preprocessing (--mean, --std)"
+
+
+class PolicyError(InputError):
+    """A policy that cannot be read, misspells something, or sets a limit outside its range."""
+
+    usual_tip = "`mi-audit policy show standard` prints a whole one, `mi-audit policy init` writes one to start from"
 
 
 class MismatchError(InputError):

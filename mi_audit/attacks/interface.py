@@ -134,6 +134,7 @@ class Attack(abc.ABC):
         needs_confidences: it has nothing to say about a target that gives labels only.
         argument: the option that ``NAME:VALUE`` on the command line sets, or ``None``.
         arguments: the values that a bare ``NAME`` stands for, where there is an `argument`.
+        more_arguments: further values that ``NAME:VALUE`` takes.
         column_argument: the option that ``NAME:VALUE`` sets on a feature, for an attack that reads one column of it;
             ``None`` for one that reads them all.
         search_space: {option: values to draw from} of the protocol ``audit``; empty where there is nothing to search.
@@ -148,11 +149,22 @@ class Attack(abc.ABC):
     needs_confidences: ClassVar[bool] = True
     argument: ClassVar[str | None] = None
     arguments: ClassVar[tuple[str, ...]] = ()
+    more_arguments: ClassVar[tuple[str, ...]] = ()
     column_argument: ClassVar[str | None] = None
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
     paper_search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
     paper_draws: ClassVar[int] = 0
     full_search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
+
+    @property
+    def has_fixed_score(self) -> bool:
+        """Whether its scores are a formula, so that known samples may be ranked by them; a threshold may be fitted."""
+        return self.is_fixed
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Features that it reads beside the outputs, whatever else it is told to look at."""
+        return ()
 
     @abc.abstractmethod
     def fit(

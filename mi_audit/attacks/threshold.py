@@ -1,4 +1,4 @@
-"""Cuts a signal (loss, max-confidence, entropy, modified-entropy) or a feature's column where it separates best."""
+"""Cuts a signal (loss, max-confidence, entropy, ...) or a feature's column where it separates best."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,14 +8,27 @@ import numpy as np
 
 from mi_audit.attacks import _payload
 from mi_audit.attacks.interface import Attack, BoolArray, FittedAttack, FloatArray, Observations
-from mi_audit.errors import MismatchError, OutputsError, UsageError
+from mi_audit.errors import DataSetError, MismatchError, OutputsError, UsageError
 from mi_audit.metrics import confidence, ranking
 from mi_audit.plugins import did_you_mean
 
 _GUESSING = 0.5
 _LARGEST = 1e300  # thresholds are finite
 
-Signal = Literal["loss", "max-confidence", "entropy", "modified-entropy"]
+LAST_LAYER_GRADIENT = "last-layer-gradient"
+PENULTIMATE = "layer:-1"  # the feature that this signal reads: the inputs of the last fully connected layer
+SIGNALS = (*confidence.SIGNALS, *confidence.MORE_SIGNALS, LAST_LAYER_GRADIENT)
+
+Signal = Literal[
+    "loss",
+    "max-confidence",
+    "entropy",
+    "modified-entropy",
+    "log-odds",
+    "margin",
+    "output-gradient",
+    "last-layer-gradient",
+]
 
 
 @dataclass(frozen=True)
@@ -37,17 +50,17 @@ class FittedThreshold(FittedAttack):
     fill: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.signal not in confidence.SIGNALS:
-            raise ValueError(f"expected a signal out of {', '.join(confidence.SIGNALS)}, got {self.signal!r}")
+        if self.signal not in SIGNALS:
+            raise ValueError(f"expected a signal out of {', '.join(SIGNALS)}, got {self.signal!r}")
         if self.direction not in (1, -1):
             raise ValueError(f"expected a direction of 1 or -1, got {self.direction}")
 
     def score(self, seen: Observations) -> FloatArray:
-        """The signal itself, or the column in its direction, (n,).
+        """The signal itself, or the column in its direction, (n,); NaN where the signal has no value.
 
         Raises:
             OutputsError: the target gives labels only, so that there are no signals.
-            MismatchError: there is no such column.
+            MismatchError: there is no such column, or not the layer that the signal reads.
         """
         if not self.column:
             return _signal(seen, self.signal)
@@ -81,21 +94,37 @@ class Threshold(Attack):
     """One threshold for all samples, at the best weighted balanced accuracy of the known ones (their Youden point).
 
     Yeom et al., CSF 2018 (loss); Salem et al., NDSS 2019 (max-confidence, entropy); Song & Mittal, USENIX Security 2021
-    (modified-entropy). Of a column nobody knows beforehand on which side members are: that is learned on the known
-    samples, as the side of 1/2 on which the AUC of the column lies. A missing value counts as their median.
+    (modified-entropy); Carlini et al., S&P 2022 (log-odds). ``last-layer-gradient`` is minus the logarithm of the norm
+    of the loss's gradient with respect to weights and biases of the last fully connected layer,
+    ||p - e_y|| sqrt(||h||^2 + 1) with h its inputs: exact, without a backward pass, from the feature ``layer:-1``.
+    ``output-gradient`` is its first factor alone.
+
+    Of a column nobody knows beforehand on which side members are: that is learned on the known samples, as the side of
+    1/2 on which the AUC of the column lies. A missing value counts as their median.
 
     Attributes:
-        signal: what is cut; its formulas are in `mi_audit.metrics.confidence`.
+        signal: what is cut; the formulas of all others are in `mi_audit.metrics.confidence`.
         column: the column of a feature that is cut instead; empty for a signal.
     """
 
     fitted: ClassVar[type[FittedAttack]] = FittedThreshold
     argument: ClassVar[str | None] = "signal"
     arguments: ClassVar[tuple[str, ...]] = confidence.SIGNALS
+    more_arguments: ClassVar[tuple[str, ...]] = (*confidence.MORE_SIGNALS, LAST_LAYER_GRADIENT)
     column_argument: ClassVar[str | None] = "column"
 
     signal: Signal = "loss"
     column: str = ""
+
+    @property
+    def has_fixed_score(self) -> bool:
+        """True of a signal, whose direction is known beforehand; that of a column is learned."""
+        return not self.column
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The layer whose inputs the gradient is of; nothing for other signals."""
+        return (PENULTIMATE,) if self.signal == LAST_LAYER_GRADIENT and not self.column else ()
 
     def fit(
         self,
@@ -108,9 +137,10 @@ class Threshold(Attack):
 
         Raises:
             UsageError: the features have no such column, or several.
+            DataSetError: the signal has a value on one side only.
         """
         if not self.column:
-            return FittedThreshold(self.signal, ranking.best_threshold(_signal(seen, self.signal), is_member, weight))
+            return self._of_signal(_signal(seen, self.signal), is_member, weight)
         values = _column(seen, self.column)
         is_there = ~np.isnan(values)
         fill = float(np.median(values[is_there])) if is_there.any() else 0.0
@@ -120,13 +150,38 @@ class Threshold(Attack):
         threshold = ranking.best_threshold(direction * filled, is_member, weight)
         return FittedThreshold(self.signal, threshold, self.column, direction, fill)
 
+    def _of_signal(self, values: FloatArray, is_member: BoolArray, weight: FloatArray) -> FittedThreshold:
+        is_there = ~np.isnan(values)
+        if len(np.unique(is_member[is_there])) < len(np.unique(is_member)):
+            raise DataSetError(f"{self.signal} has no value for any known sample of one side")
+        threshold = ranking.best_threshold(values[is_there], is_member[is_there], weight[is_there])
+        return FittedThreshold(self.signal, threshold)
+
 
 def _signal(seen: Observations, name: str) -> FloatArray:
-    if name not in seen.signals:
+    if not seen.signals:
         raise OutputsError(
             "expected confidences to cut, got labels only", tip="only the naive attack needs no confidences"
         )
-    return seen.signals[name]
+    return _last_layer_gradient(seen) if name == LAST_LAYER_GRADIENT else seen.signals[name]
+
+
+def _last_layer_gradient(seen: Observations) -> FloatArray:
+    """-log(||p - e_y|| sqrt(||h||^2 + 1)), (n,); NaN where h is missing.
+
+    Raises:
+        MismatchError: h is not there, or is pooled over positions, so that the gradient does not follow from it.
+    """
+    columns = seen.feature_columns.get(PENULTIMATE, ())
+    if not columns or not columns[0].startswith("unit-"):
+        found = "pooled over positions" if columns else "not there"
+        raise MismatchError(
+            f"{LAST_LAYER_GRADIENT} needs the inputs of the last layer, and {PENULTIMATE} is {found}",
+            tip=f"add --features {PENULTIMATE}" if not columns else "--attack threshold:output-gradient needs none",
+        )
+    squares = (seen.features[PENULTIMATE] ** 2).sum(axis=1)
+    score: FloatArray = seen.signals["output-gradient"] - 0.5 * np.log1p(squares)
+    return score
 
 
 def _column(seen: Observations, name: str) -> FloatArray:

@@ -12,8 +12,12 @@ from mi_audit.cli.extract import extract
 from mi_audit.cli.index import index
 from mi_audit.cli.inspect import inspect
 from mi_audit.cli.list import list_
+from mi_audit.cli.policy import policy
+from mi_audit.cli.power import power
 from mi_audit.cli.report import report
+from mi_audit.cli.selftest import selftest
 from mi_audit.cli.train_attack import train_attack
+from mi_audit.cli.verify import verify
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
@@ -34,7 +38,8 @@ def _main(
 ) -> None:
     """Audit an image classifier by membership inference before you release it.
 
-    Exit codes: 0 done, 1 over a --fail-above limit, 2 could not run, 3 a limit could not be estimated, 130 interrupted.
+    Exit codes: 0 done or PASS, 1 FAIL or over a limit, 2 could not run, 3 no verdict (INCONCLUSIVE, INVALID, a limit
+    that cannot be estimated), 130 interrupted.
     """
 
 
@@ -46,3 +51,7 @@ app.command("inspect")(inspect)
 app.command("list")(list_)
 app.command("demo")(demo)
 app.command("index")(index)
+app.add_typer(policy, name="policy")
+app.command("power")(power)
+app.command("verify")(verify)
+app.command("selftest")(selftest)

@@ -24,7 +24,7 @@ AS_THEY_ARE = (
 # All options of the stage ``extract``, but for the seed, which other stages have too.
 OF_EXTRACTION = (
     *(name for name in AS_THEY_ARE if name != "seed"),
-    *("mean", "std", "expect_accuracy", "features", "batch_size"),
+    *("mean", "std", "expect_accuracy", "declare", "controls", "features", "batch_size"),
 )
 
 Model = Annotated[
@@ -82,6 +82,14 @@ ExpectAccuracy = Annotated[
     typer.Option(
         "--expect-accuracy", help="Of non-members, or members,non-members: .726 or .999,.726.", rich_help_panel=TARGET
     ),
+]
+Declare = Annotated[
+    list[str] | None,
+    typer.Option("--declare", help="A fact that no file tells; see list declarations.", rich_help_panel=TARGET),
+]
+Controls = Annotated[
+    str,
+    typer.Option("--controls", help="full stores the evidence that some controls need.", rich_help_panel=TARGET),
 ]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder that holds the data sets.", rich_help_panel=TARGET)
@@ -154,6 +162,10 @@ Search = Annotated[
     str | None,
     typer.Option("--search", help="How many random settings to compare, or full.", rich_help_panel=ATTACK),
 ]
+Repeats = Annotated[
+    int,
+    typer.Option("--repeats", min=0, help="Do it again on so many other splits: the spread.", rich_help_panel=ATTACK),
+]
 Protocol = Annotated[
     str, typer.Option("--protocol", help="audit, or paper for the founding paper's defaults.", rich_help_panel=ATTACK)
 ]
@@ -180,6 +192,8 @@ def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":
         mean=_numbers(given["mean"], "--mean"),
         std=_numbers(given["std"], "--std"),
         features=listed(given["features"]) or ("outputs",),
+        declare=listed(given.get("declare")),
+        controls=given.get("controls") or "cheap",
         feature_settings=tuple(given["settings"] or ()),
         expect_accuracy=_numbers(given["expect_accuracy"], "--expect-accuracy", ".726"),
         batch_size=None if given["batch_size"] == "auto" else _whole(given["batch_size"], "--batch-size", "auto"),
@@ -208,7 +222,10 @@ def train_options(given: Mapping[str, Any]) -> "TrainOptions":
         search=search if search in (None, "full") else _whole(search, "--search", "full"),
         settings=tuple(given["settings"] or ()),
         on=listed(given["on"]) or TrainOptions.on,
-        **{name: given[name] for name in ("per_class", "per_subset", "known_fraction", "balance", "protocol", "seed")},
+        **{
+            name: given[name]
+            for name in ("per_class", "per_subset", "known_fraction", "balance", "protocol", "seed", "repeats")
+        },
     )
 
 

@@ -27,7 +27,7 @@ def demo(
     target = ["--model", str(checkpoint), "--arch", ARCHITECTURE, "--data", "digits"]
     _run(["extract", *target, "--out", str(features)])
     _run(["train-attack", str(features), "--out", str(attack)])
-    _run(["evaluate", str(features), str(attack), "--out", str(audit), "--json"], out / "audit.json")
+    _run(["evaluate", str(features), str(attack), "--out", str(audit), "--json", "--exit-zero"], out / "audit.json")
     _run(["report", str(audit)])
 
 

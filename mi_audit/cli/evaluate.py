@@ -1,7 +1,7 @@
 """The command ``evaluate``: of two files, or of a model and a data set."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,9 +15,21 @@ if TYPE_CHECKING:
     from mi_audit.stages.evaluate import EvaluateOptions
 
 EXAMPLE = "mi-audit evaluate features.npz attack.npz, or mi-audit evaluate --model net.pt --data mnist"
+NO_POLICY = "none"
 OF_MODEL = (
     *options.OF_EXTRACTION,
-    *("cache_dir", "attack", "on", "per_class", "per_subset", "known_fraction", "balance", "search", "protocol"),
+    *(
+        "cache_dir",
+        "attack",
+        "on",
+        "per_class",
+        "per_subset",
+        "known_fraction",
+        "balance",
+        "search",
+        "repeats",
+        "protocol",
+    ),
     *("settings", "seed"),
 )
 
@@ -61,6 +73,7 @@ def evaluate(
     known_fraction: options.KnownFraction = None,
     balance: options.Balance = None,
     search: options.Search = None,
+    repeats: options.Repeats = 0,
     protocol: options.Protocol = "audit",
     settings: options.AllSettings = None,
     ratios: Annotated[
@@ -74,6 +87,26 @@ def evaluate(
         list[str] | None,
         typer.Option("--fail-above", help="[ATTACK/SUBSET/]METRIC=X: exit 1 above it.", rich_help_panel=options.RESULT),
     ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy",
+            help="strict, standard, lenient, a file, or none.",
+            rich_help_panel=options.RESULT,
+        ),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option("--baseline", help="An earlier audit: fail where leakage rose.", rich_help_panel=options.RESULT),
+    ] = None,
+    max_increase: Annotated[
+        float,
+        typer.Option("--max-increase", help="Of AUC and rates over --baseline.", rich_help_panel=options.RESULT),
+    ] = 0.01,
+    exit_zero: Annotated[
+        bool,
+        typer.Option("--exit-zero", help="Exit 0 whatever verdict and limits say.", rich_help_panel=options.RESULT),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", help="The audit that this makes.", rich_help_panel=options.RESULT)
     ] = None,
@@ -89,10 +122,14 @@ def evaluate(
 ) -> None:
     """Score the held-out samples and report what the target reveals.
 
-    Give the two files, or --model and --data to run all three stages in a row.
+    Give the two files, or --model and --data to run all three stages in a row. The verdict of the policy decides the
+    exit code: 0 PASS, 1 FAIL, 3 INCONCLUSIVE or INVALID; the protocol paper has none unless --policy is given.
+
+    Example: mi-audit evaluate features.npz attack.npz --policy strict --out audit.npz
     """
     if out is not None:
-        check_writable(out, *(files or ()), *options.inputs_of(ctx.params))
+        judged_by = (baseline or Path(), Path(policy or ""))
+        check_writable(out, *(files or ()), *options.inputs_of(ctx.params), *filter(Path.is_file, judged_by))
     from mi_audit import store
     from mi_audit.stages import report
     from mi_audit.stages.evaluate import EvaluateOptions
@@ -102,13 +139,37 @@ def evaluate(
         by_class=by_class,
         fail_above=options.listed(fail_above),
         aggregate_only=aggregate_only,
+        **_gate(policy, baseline, max_increase),
     )
     result = _of_files(ctx, files, chosen) if files else _of_model(ctx, chosen)
     if out is not None:
         store.write(out, result)
         say(f"wrote {out}") if not quiet else None
     product(report.render([result], "json" if json else "console", width=width(), color=has_color()))
-    raise typer.Exit(_exit_code(result))
+    if result.verdict is None and policy is None and not quiet:
+        say("no verdict: the protocol paper has none unless --policy is given")
+    raise typer.Exit(0 if exit_zero else _exit_code(result))
+
+
+def _gate(policy: str | None, baseline: Path | None, max_increase: float) -> dict[str, Any]:
+    """What the options say about the verdict, as fields of the stage's options.
+
+    Raises:
+        UsageError: a baseline without a verdict that it could be part of.
+    """
+    from mi_audit import store
+    from mi_audit.schema.audit import Audit
+    from mi_audit.stages._gating import read_policy
+
+    if policy == NO_POLICY:
+        if baseline is not None:
+            raise UsageError("--baseline is part of a verdict, and --policy none asks for none", tip="leave one out")
+        return {"is_gated": False}
+    return {
+        "policy": None if policy is None else read_policy(policy),
+        "baseline": None if baseline is None else store.read_kind(baseline, Audit),
+        "max_increase": max_increase,
+    }
 
 
 def _of_files(ctx: typer.Context, files: list[Path], chosen: "EvaluateOptions") -> "Audit":
@@ -146,7 +207,8 @@ def _given(ctx: typer.Context, names: tuple[str, ...]) -> str | None:
 
 
 def _exit_code(result: "Audit") -> int:
-    outcomes = {check.outcome for check in result.limits}
-    if "exceeded" in outcomes:
+    """The worst of the limits and the verdict: 1 before 3 before 0."""
+    outcomes = {check.outcome for check in result.limits} | {result.verdict.outcome if result.verdict else "PASS"}
+    if outcomes & {"exceeded", "FAIL"}:
         return EXCEEDED
-    return NO_VERDICT if "not estimable" in outcomes else 0
+    return NO_VERDICT if outcomes & {"not estimable", "INCONCLUSIVE", "INVALID"} else 0

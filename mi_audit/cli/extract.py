@@ -34,6 +34,8 @@ def extract(
     max_non_members: options.MaxNonMembers = None,
     limit_classes: options.LimitClasses = None,
     expect_accuracy: options.ExpectAccuracy = None,
+    declare: options.Declare = None,
+    controls: options.Controls = "cheap",
     features: options.Features = None,
     settings: options.FeatureSettings = None,
     batch_size: options.BatchSize = "auto",

@@ -9,7 +9,7 @@ from mi_audit.cli import _options as options
 from mi_audit.cli._edge import product
 from mi_audit.errors import UsageError
 
-TOPICS = ("models", "datasets", "features", "attacks", "metrics", "formats")
+TOPICS = ("models", "datasets", "features", "attacks", "metrics", "controls", "declarations", "formats")
 LAYERS = "layers"
 
 
@@ -23,7 +23,7 @@ def list_(
     download: options.Download = False,
     split: options.Split = None,
 ) -> None:
-    """Name what there is: models, datasets, features, attacks, metrics or formats.
+    """Name what there is: models, datasets, features, attacks, metrics, controls, declarations or formats.
 
     The layers of a network: list layers --model SPEC, with --data where the size of its images is not its own.
     """
@@ -77,5 +77,9 @@ def _rows(topic: str) -> list[tuple[str, str]]:
         from mi_audit.metrics.table import METRICS
 
         return [(metric.name, metric.meaning) for metric in METRICS]
-    room = {"datasets": "datasets", "attacks": "attacks", "formats": "reports"}[topic]
+    if topic == "declarations":
+        from mi_audit.controls._declarations import DECLARATIONS
+
+        return list(DECLARATIONS.items())
+    room = {"formats": "reports"}.get(topic, topic)
     return [(name, plugins.summary(room, name)) for name in plugins.names(room)]

@@ -23,6 +23,7 @@ def train_attack(
     known_fraction: options.KnownFraction = None,
     balance: options.Balance = None,
     search: options.Search = None,
+    repeats: options.Repeats = 0,
     protocol: options.Protocol = "audit",
     settings: options.Settings = None,
     seed: options.Seed = 0,
@@ -43,4 +44,8 @@ def train_attack(
             known = "not estimable" if summary.balanced_accuracy is None else f"{summary.balanced_accuracy:.2%}"
             mark = "  <- selected" if summary.label == trained.selected else ""
             say(f"  {summary.label:<{width}} balanced accuracy on known samples {known}{mark}")
+        for row in trained.spread:
+            if row.metric == "balanced_accuracy":
+                number = f"mean {row.mean:.2%}, SD over splits {row.sd:.2%}"
+                say(f"  {row.attack:<{width}} on {len(row.values)} further splits: {number}")
         say(f"wrote {out}: {len(trained.attacks)} attacks that know {len(trained.known_id):,} samples")

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mi_audit.datasets._words import first
 from mi_audit.errors import DataSetError, UsageError
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -142,7 +143,7 @@ class MembershipData:
         notes: what was decided where the user did not say it, one sentence each.
 
     Raises:
-        DataSetError: a side without samples, or a label that is not a class.
+        DataSetError: a side without samples, a label that is not a class, or a group on both sides.
     """
 
     name: str | None
@@ -161,6 +162,11 @@ class MembershipData:
                     f"expected labels from 0 to {self.n_classes - 1}, got {lowest} to {highest} among the {side_name}",
                     tip="labels are positions in the list of classes: number them from 0",
                 )
+        if shared := sorted(set(self.members.group or ()) & set(self.non_members.group or ())):
+            raise DataSetError(
+                f"expected every group on one side, got {first(shared)} among members and non-members",
+                tip="what is known of a person who was trained on is no non-member: leave these images out",
+            )
 
     @property
     def n_classes(self) -> int:

@@ -1,4 +1,4 @@
-"""Gradient sums of any network: planned once, checked on the first samples, and planned anew where that fails."""
+"""Gradient sums of any network: planned once, checked on some samples, and planned anew where that fails."""
 
 from typing import Literal
 
@@ -36,24 +36,37 @@ class SampleGradients:
         self.by_network: frozenset[str] = frozenset()
         self.copied: frozenset[str] = frozenset()
         self.is_one_by_one = not self.trainable
-        self.is_checked = False
+        self.n_batches = 0
+        self.is_corrected_late = False
         self.plan = self._planned(self.target)
 
     def __call__(self, pixels: torch.Tensor, label: torch.Tensor) -> GradientSums:
-        """Sums of the samples of a batch; the first call also checks the plan on its first samples.
+        """Sums of the samples of a batch; batches 1, 2, 4, 8, ... also check the plan on some of theirs.
 
         Args:
             pixels: (n, channels, height, width) in [0, 1], of type `dtype`.
             label: (n,) true classes.
         """
         with torch.enable_grad():
-            if not self.is_checked:
-                self._check(pixels[:N_CHECKED], label[:N_CHECKED])
-                self.is_checked = True
+            self.n_batches += 1
+            if self.n_batches & (self.n_batches - 1) == 0:
+                self._check_some(pixels, label)
             return self._sums(self.target, pixels, label, keeps_squares=self.keeps_squares)
 
     def findings(self) -> tuple[Finding, ...]:
-        """Which parameters have no rule and are slower for it."""
+        """Which parameters have no rule and are slower for it, and whether that was seen too late."""
+        return (*self._late_findings(), *self._slow_findings())
+
+    def _late_findings(self) -> tuple[Finding, ...]:
+        if not self.is_corrected_late:
+            return ()
+        message = (
+            "gradients of some samples took another way through the network than those that were checked first; "
+            "those before may be wrong"
+        )
+        return (Finding("gradients-corrected-late", "warning", message),)
+
+    def _slow_findings(self) -> tuple[Finding, ...]:
         if self.is_one_by_one and self.trainable:
             message = "gradients are computed one sample at a time: samples of this network depend on their batch"
             return (Finding("gradients-one-by-one", "note", message),)
@@ -92,6 +105,14 @@ class SampleGradients:
         if self.kernel == "eager" or device.type != "cpu":
             return _moments.EAGER
         return _fused_sums.FUSED if self.kernel == "fused" or _fused_sums.is_available() else _moments.EAGER
+
+    def _check_some(self, pixels: torch.Tensor, label: torch.Tensor) -> None:
+        """Check a few samples of this batch, always the same; what is found wrong after the first batch is told."""
+        before = (self.by_network, self.is_one_by_one)
+        generator = torch.Generator().manual_seed(self.n_batches)
+        rows = torch.randperm(len(pixels), generator=generator)[:N_CHECKED].to(pixels.device)
+        self._check(pixels[rows], label[rows])
+        self.is_corrected_late |= self.n_batches > 1 and before != (self.by_network, self.is_one_by_one)
 
     def _check(self, pixels: torch.Tensor, label: torch.Tensor) -> None:
         """Compare every parameter's norm with the plain way, in float64, where nothing but a mistake can differ."""

@@ -1,4 +1,4 @@
-"""Roots of many functions of one variable at once, each evaluation a batch: regula falsi with the Illinois rule."""
+"""Roots of many functions of one variable at once, each evaluation a batch: regula falsi that does not get stuck."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,8 +31,9 @@ class Roots:
 def roots(at_start: torch.Tensor, at_end: torch.Tensor, evaluate: Evaluate) -> Roots:
     """The position of a change of sign of each function, where `evaluate` says that it will do.
 
-    The Illinois rule halves the stored value of an end that was kept twice (Dowell & Jarratt, BIT 1971); a function
-    that it does not settle quickly is bisected. A jump is found as closely as positions can be told apart.
+    The stored value of an end that was kept twice is made smaller (Anderson & Bjorck, BIT 1973: as a parabola through
+    the last points has it, or halved as by the Illinois rule where that makes no sense); a function that this does not
+    settle quickly is bisected. A jump is found as closely as positions can be told apart.
 
     Args:
         at_start: (n,) float64, values at 0, not negative.
@@ -55,12 +56,18 @@ def roots(at_start: torch.Tensor, at_end: torch.Tensor, evaluate: Evaluate) -> R
         side = torch.where(gap > 0, 1.0, -1.0).to(low.dtype)
         is_repeated = side == last_side[open_rows]
         low[open_rows], high[open_rows] = torch.where(side > 0, proposal, a), torch.where(side > 0, b, proposal)
-        of_low[open_rows] = torch.where(side > 0, gap, torch.where(is_repeated, f / 2, f))
-        of_high[open_rows] = torch.where(side > 0, torch.where(is_repeated, g / 2, g), gap)
+        of_low[open_rows] = torch.where(side > 0, gap, torch.where(is_repeated, f * _shrinking(gap, g), f))
+        of_high[open_rows] = torch.where(side > 0, torch.where(is_repeated, g * _shrinking(gap, f), g), gap)
         last_side[open_rows] = side
         is_open = ~will_do & (high[open_rows] - low[open_rows] > _SMALLEST)
         open_rows = open_rows[is_open]
     return Roots(position, count)
+
+
+def _shrinking(new: torch.Tensor, old: torch.Tensor) -> torch.Tensor:
+    """What the value of the end that stays is multiplied with, after `new` came in the place of `old` at the other."""
+    factor = 1 - new / old
+    return torch.where(factor > 0, factor, 0.5)
 
 
 def _proposal(a: torch.Tensor, b: torch.Tensor, f: torch.Tensor, g: torch.Tensor) -> torch.Tensor:

@@ -1,12 +1,13 @@
 """How far an image is from another class, along the loss gradient."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 
 from mi_audit.features._boundary_walk import Search, Walk
 from mi_audit.features._frozen_copy import frozen_copy
+from mi_audit.features._memory import slots_within
 from mi_audit.features.interface import BoundFeature, Failure, Feature, Observed
 from mi_audit.target_model import Batch, TargetModel
 
@@ -28,9 +29,11 @@ class BoundaryDistance(Feature):
         step: ``"fixed"`` as in the paper, or ``"angle"``: longer where successive gradients agree, else shorter.
         loss: of the class that is ``"predicted"``, or of the true ``"label"`` as the paper states it.
         clip: whether pixels are kept in [0, 1] on the way.
-        slots: how many samples walk at a time.
+        slots: how many samples walk at a time, at most; fewer where their graphs would take more than 1 GiB.
         dtype: of all computation.
     """
+
+    version: ClassVar[int] = 2  # the lengths of steps by angle
 
     epsilon: float = 0.02
     max_steps: int = 1000
@@ -47,9 +50,9 @@ class BoundaryDistance(Feature):
         if self.max_steps < 1 or self.slots < 1:
             raise ValueError(f"expected max_steps and slots of at least 1, got {self.max_steps} and {self.slots}")
 
-    def bind(self, target: TargetModel, shape: tuple[int, int, int]) -> "BoundBoundaryDistance":  # noqa: ARG002 - any shape
+    def bind(self, target: TargetModel, shape: tuple[int, int, int]) -> "BoundBoundaryDistance":
         """Copy the target; see `Feature.bind`."""
-        return BoundBoundaryDistance(self, target)
+        return BoundBoundaryDistance(self, target, shape)
 
 
 class BoundBoundaryDistance(BoundFeature):
@@ -58,11 +61,11 @@ class BoundBoundaryDistance(BoundFeature):
     # Typical for confident CIFAR images at the default step; it grows with the distance.
     passes = 20.0
 
-    def __init__(self, feature: BoundaryDistance, target: TargetModel) -> None:
+    def __init__(self, feature: BoundaryDistance, target: TargetModel, shape: tuple[int, int, int]) -> None:
         self.columns = {_NAME: ("distance",)}
-        self.n_at_once = feature.slots
         self.dtype = getattr(torch, feature.dtype)
         self.target = frozen_copy(target, self.dtype)
+        self.n_at_once = slots_within(self.target, shape, feature.slots)
         self.walk = Walk(
             epsilon=feature.epsilon,
             max_steps=feature.max_steps,
@@ -70,7 +73,7 @@ class BoundBoundaryDistance(BoundFeature):
             is_by_angle=feature.step == "angle",
             is_clipped=feature.clip,
             of_label=feature.loss == "label",
-            n_slots=feature.slots,
+            n_slots=self.n_at_once,
         )
 
     def compute(self, batch: Batch) -> Observed:

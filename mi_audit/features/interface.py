@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from mi_audit.schema.finding import Finding
@@ -56,6 +58,19 @@ class BoundFeature(abc.ABC):
     passes: float = 0.0
     n_at_once: int | None = None
 
+    def subsample(
+        self,
+        label: npt.NDArray[np.int64],  # noqa: ARG002 - for those that choose
+        is_member: npt.NDArray[np.bool_],  # noqa: ARG002
+    ) -> npt.NDArray[np.bool_] | None:
+        """Which samples it is computed for, (n,) bool; the others are NaN, which is no failure. ``None`` for all.
+
+        Args:
+            label: (n,) int64 of all samples of the cache.
+            is_member: (n,) bool.
+        """
+        return None
+
     @abc.abstractmethod
     def compute(self, batch: Batch) -> Observed:
         """The features of a batch; each row depends on its own sample only.
@@ -75,10 +90,12 @@ class Feature(abc.ABC):
         argument: the field (a tuple of texts) that collects what follows the colon of ``NAME:VALUE`` on the command
             line, so that several of them share one computation; ``None`` where there is nothing to say. A bare ``NAME``
             leaves the field at its default.
+        is_evidence: it is for controls, and attacks never see it; its names in the cache begin with `EVIDENCE`.
         version: raised when the same options give other numbers than before, so that older ones are not kept.
     """
 
     argument: ClassVar[str | None] = None
+    is_evidence: ClassVar[bool] = False
     version: ClassVar[int] = 1
 
     @abc.abstractmethod

@@ -23,6 +23,9 @@ from mi_audit.errors import DataSetError, OutputsError
 
 SIGNALS = ("loss", "max-confidence", "entropy", "modified-entropy")
 
+# Further ones, for those who ask. Log-odds rank samples as the loss does; what they add is a scale without a bound.
+MORE_SIGNALS = ("log-odds", "margin", "output-gradient")
+
 MAX_TOP = 10  # how many of the largest confidences a summary keeps
 
 _BLOCK_BYTES = 2**20  # float64 bytes of one block: fits a cache; at most eight arrays of that size live at a time
@@ -91,11 +94,14 @@ def signals(outputs: Outputs, label: Labels, outputs_kind: str) -> dict[str, Flo
     - entropy: sum_j p_j log p_j.
     - modified-entropy: (1 - p_y) log p_y + sum_{j != y} p_j log(1 - p_j), minus that of Song & Mittal (USENIX
       Security 2021).
+    - log-odds: phi of the module (Carlini et al., S&P 2022).
+    - margin: z_y - max_{j != y} z_j, the logarithm of p_y over the best other confidence.
+    - output-gradient: -log ||p - e_y||_2, where p - e_y is the gradient of the loss with respect to the logits.
 
     Errors as `log_odds`.
     """
     _check_labels(label, outputs)
-    result = {name: np.empty(len(outputs)) for name in SIGNALS}
+    result = {name: np.empty(len(outputs)) for name in (*SIGNALS, *MORE_SIGNALS)}
     for rows, z in _blocks(outputs, outputs_kind):
         for name, values in _signals(z, label[rows]).items():
             result[name][rows] = values
@@ -144,7 +150,8 @@ def summary(
 
 def _signals(z: FloatArray, label: Labels) -> dict[str, FloatArray]:
     top = z.argmax(axis=1)
-    phi, phi_top = _log_odds(z, label), _log_odds(z, top)
+    margin, total, squares = _against_others(z, label)
+    phi, phi_top = margin - np.log(total), _log_odds(z, top)
     log_p = _log_confidences(z, top, phi_top)
     p = np.exp(log_p)
     return {
@@ -152,6 +159,11 @@ def _signals(z: FloatArray, label: Labels) -> dict[str, FloatArray]:
         "max-confidence": -_softplus(-phi_top),
         "entropy": (p * log_p).sum(axis=1),
         "modified-entropy": _modified_entropy(p, label, phi, top, phi_top),
+        "log-odds": phi,
+        "margin": margin,
+        # ||p - e_y|| = (1 - p_y) sqrt(1 + sum_{j != y} q_j^2), with q_j = p_j / (1 - p_y): as a logarithm it never
+        # vanishes, however sure the target is.
+        "output-gradient": _softplus(phi) - 0.5 * np.log1p(squares / total**2),
     }
 
 
@@ -183,15 +195,25 @@ def _summary(z: FloatArray, label: Labels, predicted: Labels) -> FloatArray:
 
 
 def _log_odds(z: FloatArray, column: Labels) -> FloatArray:
-    """Log-odds (n,) of one class per row. The class is left out of the sum, not subtracted from it: no cancellation."""
+    """Log-odds (n,) of one class per row."""
+    margin, total, _ = _against_others(z, column)
+    phi: FloatArray = margin - np.log(total)
+    return phi
+
+
+def _against_others(z: FloatArray, column: Labels) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """One class per row against all others: its distance from the best of them, and their sums, each (n,).
+
+    With m the largest of the other logits, the sums are those of e^(z_j - m) and of its square. The class is left out
+    of them, not subtracted: no cancellation.
+    """
     each = np.arange(len(z))
     others = z.copy()
     others[each, column] = -np.inf
     largest = others.max(axis=1)
     others -= largest[:, None]
     np.exp(others, out=others)
-    phi: FloatArray = z[each, column] - largest - np.log(others.sum(axis=1))
-    return phi
+    return z[each, column] - largest, others.sum(axis=1), np.einsum("ij,ij->i", others, others)
 
 
 def _log_confidences(z: FloatArray, top: Labels, phi_top: FloatArray) -> FloatArray:

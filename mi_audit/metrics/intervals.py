@@ -28,7 +28,7 @@ def clopper_pearson(k: float, n: int, level: float = 0.95) -> tuple[float, float
     """
     _check(k, n, level)
     tail = (1 - level) / 2
-    return _exact_lower(k, n, tail), _exact_upper(k, n, tail)
+    return exact_lower(k, n, tail), exact_upper(k, n, tail)
 
 
 def wilson(k: float, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -131,13 +131,13 @@ def tpr_box(
         raise ValueError("expected scores without NaN")
     d = (1 - level) / 4
     low, high = 0.0, 1.0
-    low_rank, high_rank = _box_ranks(len(non_members), a, d)
+    low_rank, high_rank = rank_within(len(non_members), a, d), rank_beyond(len(non_members), a, d)
     if low_rank >= 1:
         n_above = int(np.count_nonzero(members > kth_largest(non_members, low_rank)))
-        low = _exact_lower(n_above, len(members), d)
+        low = exact_lower(n_above, len(members), d)
     if high_rank <= len(non_members):
         n_not_below = int(np.count_nonzero(members >= kth_largest(non_members, high_rank)))
-        high = _exact_upper(n_not_below, len(members), d)
+        high = exact_upper(n_not_below, len(members), d)
     return TprBox(low, high, is_resolvable=low_rank >= 1)
 
 
@@ -157,30 +157,47 @@ def kth_largest(values: NDArray[np.float64], k: int) -> float:
     return float(np.partition(values, position)[position])
 
 
-def _box_ranks(n: int, a: float, d: float) -> tuple[int, int]:
-    """Ranks (k_low, k_high) of `tpr_box`: 0 and n + 1 stand for "no such rank"."""
+def rank_within(n: int, a: float, error: float) -> int:
+    """Largest rank k of n non-members whose rule ``score > n_(k)`` has a rate of at most `a`, but for `error`.
+
+    0 where no rank qualifies.
+
+    >>> rank_within(10_000, 0.01, 0.025), rank_within(100, 0.01, 0.025)
+    (81, 0)
+    """
+    return bisect_right(range(1, n + 1), error, key=lambda k: _exceeds(a, k, n))
+
+
+def rank_beyond(n: int, a: float, error: float) -> int:
+    """Smallest rank k of n non-members whose rule ``score > n_(k)`` has a rate above `a`, but for `error`.
+
+    ``n + 1`` where no rank qualifies.
+
+    >>> rank_beyond(10_000, 0.01, 0.025), rank_beyond(100, 0.01, 0.025)
+    (121, 4)
+    """
+    return 1 + bisect_left(range(1, n + 1), 1 - error, key=lambda k: _exceeds(a, k, n))
+
+
+def _exceeds(a: float, k: int, n: int) -> float:
+    """Probability that the rule at rank k has a rate above a: it rises with k, hence the bisections."""
     from scipy.special import betaincc
 
-    def exceeds_a(k: int) -> float:
-        """Probability that the rule at rank k has a rate above a; it rises with k, hence the bisection."""
-        return float(betaincc(k, n - k + 1, a))
-
-    ranks = range(1, n + 1)
-    low_rank = bisect_right(ranks, d, key=exceeds_a)
-    high_rank = 1 + bisect_left(ranks, 1 - d, key=exceeds_a)
-    return low_rank, high_rank
+    return float(betaincc(k, n - k + 1, a))
 
 
-def _exact_lower(k: float, n: int, tail: float) -> float:
+def exact_lower(k: float, n: int, error: float) -> float:
+    """One-sided Clopper-Pearson: a proportion with k hits in n trials is lower with probability `error` at most."""
     from scipy.special import betaincinv
 
-    return 0.0 if k == 0 else float(betaincinv(k, n - k + 1, tail))
+    return 0.0 if k == 0 else float(betaincinv(k, n - k + 1, error))
 
 
-def _exact_upper(k: float, n: int, tail: float) -> float:
+def exact_upper(k: float, n: int, error: float) -> float:
+    """One-sided Clopper-Pearson: a proportion with k hits in n trials is higher with probability `error` at most."""
     from scipy.special import betaincinv
 
-    return 1.0 if k == n else float(betaincinv(k + 1, n - k, 1 - tail))
+    return 1.0 if k == n else float(betaincinv(k + 1, n - k, 1 - error))
 
 
 def _check(k: float, n: int, level: float) -> None:

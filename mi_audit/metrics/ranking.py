@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mi_audit.metrics import delong
 from mi_audit.metrics._sides import missing_side, split
-from mi_audit.metrics.intervals import clopper_pearson, kth_largest, non_members_needed, tpr_box
+from mi_audit.metrics.intervals import kth_largest, non_members_needed, tpr_box
+from mi_audit.metrics.ordering import Ordering
 from mi_audit.schema.estimate import Estimate
 
 _TIE = 1e-12  # advantages closer than this are the same: sums of weights round, differently for each order of rows
@@ -35,21 +37,11 @@ def auc(score: NDArray[np.floating[Any]], is_member: NDArray[np.bool_], level: f
     >>> auc(np.array([3.0, 2.0, 2.0, 1.0]), np.array([True, True, False, False])).value
     0.875
     """
-    members, non_members = split(score, is_member)
-    if reason := missing_side(len(members), len(non_members)):
+    ordering = Ordering.of(score, is_member)
+    if reason := missing_side(ordering.n_members, ordering.n_non_members):
         return Estimate.undefined(reason)
-    members.sort()
-    non_members.sort()
-    member_places = _placements(members, non_members)
-    non_member_places = _placements(non_members, members)
-    # Doubled placements are whole numbers, so this sum is exact: a separated score gives 1, a constant one 1/2.
-    value = float(member_places.sum() / (2 * len(members) * len(non_members)))
-    variance = _mean_variance(member_places / (2 * len(non_members)))
-    variance += _mean_variance(non_member_places / (2 * len(members)))
-    smaller_side = min(len(members), len(non_members))
-    if not 0 < value < 1 or smaller_side == 1 or variance == 0:
-        return Estimate(value, *clopper_pearson(value * smaller_side, smaller_side, level))
-    return Estimate(value, *_logit_interval(value, math.sqrt(variance), level))
+    placed = delong.placements(score, is_member, ordering)
+    return Estimate(placed.value, *delong.interval(placed.value, placed.variance(), placed.smaller_side, level))
 
 
 def tpr_at_fpr(
@@ -121,26 +113,6 @@ def best_threshold(
     if np.isneginf(gain).all():
         raise ValueError("expected a score above the lowest float, got none")
     return float(thresholds[np.argmax(gain >= gain.max() - _TIE)])
-
-
-def _placements(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Twice the number of `others` below each value, equals counted half; both sorted. (n,) whole numbers."""
-    below = np.searchsorted(others, values, side="left")
-    not_above = np.searchsorted(others, values, side="right")
-    return (below + not_above).astype(np.int64)
-
-
-def _mean_variance(values: NDArray[np.float64]) -> float:
-    """Estimated variance of the mean of `values`; 0 for a single one."""
-    return float(np.var(values, ddof=1) / len(values)) if len(values) > 1 else 0.0
-
-
-def _logit_interval(share: float, sd: float, level: float) -> tuple[float, float]:
-    from scipy.special import expit, logit, ndtri
-
-    half_width = float(ndtri((1 + level) / 2)) * sd / (share * (1 - share))
-    centre = float(logit(share))
-    return float(expit(centre - half_width)), float(expit(centre + half_width))
 
 
 def _weights_above(

@@ -11,13 +11,16 @@ from mi_audit.reports import (
     _lookup,
     _paper_feature_tables,
     _paper_tables,
+    _statistics_tables,
     _sweep_tables,
     _target_tables,
+    _verdict_tables,
 )
 from mi_audit.reports._sentence import sentence
 from mi_audit.reports._table import Table
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.finding import Finding
+from mi_audit.schema.verdict import Verdict
 
 _LONGEST_TITLE = 200
 _SEVERITIES = ("error", "warning", "note")
@@ -30,6 +33,7 @@ class Page:
     Attributes:
         heading: mi-audit and the version that evaluated it, where that is known.
         title: what was audited.
+        verdict: said before anything else; ``None`` where there is none.
         facts: (label, text) lines: target, data, protocol.
         sentence: what it means.
         tables: in the order of reading.
@@ -39,6 +43,7 @@ class Page:
 
     heading: str
     title: str
+    verdict: Verdict | None
     facts: _facts.Facts
     sentence: str
     tables: tuple[Table, ...]
@@ -85,6 +90,7 @@ def document(audits: Sequence[Audit], n_classes: int) -> Document:
 
 def _page(audit: Audit, title: str, n_classes: int) -> Page:
     tables = (
+        _verdict_tables.rules(audit),
         _target_tables.accuracy(audit),
         _target_tables.confidence(audit),
         _feature_tables.values(audit),
@@ -92,6 +98,10 @@ def _page(audit: Audit, title: str, n_classes: int) -> Page:
         _feature_tables.sights(audit),
         _attack_tables.subsets(audit),
         _attack_tables.classes(audit, n_classes),
+        _statistics_tables.bounds(audit),
+        _statistics_tables.worth(audit),
+        _statistics_tables.classes(audit),
+        _statistics_tables.power(audit),
         _sweep_tables.exact(audit),
         _sweep_tables.resampled(audit),
         _sweep_tables.limits(audit),
@@ -99,6 +109,7 @@ def _page(audit: Audit, title: str, n_classes: int) -> Page:
     return Page(
         heading=f"mi-audit {_lookup.provenance_text(audit, 'evaluate', 'versions', 'mi-audit')}".strip(),
         title=_format.shortened(title or "untitled", _LONGEST_TITLE),
+        verdict=audit.verdict,
         facts=_facts.header(audit),
         sentence=sentence(audit),
         tables=tuple(table for table in tables if table is not None and table.rows),

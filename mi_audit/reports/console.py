@@ -10,7 +10,7 @@ from rich.console import Console as Terminal
 from rich.table import Table as Grid
 from rich.text import Text
 
-from mi_audit.reports import _format
+from mi_audit.reports import _format, _verdict_tables
 from mi_audit.reports._console_layout import GAP, Panel, aligned, hanging, heading_lines, panels, wrapped
 from mi_audit.reports._facts import Facts
 from mi_audit.reports._table import Column, Row, Table
@@ -18,6 +18,7 @@ from mi_audit.reports._tables import Page, document
 from mi_audit.reports.interface import Report
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.finding import Finding
+from mi_audit.schema.verdict import Verdict
 
 _LONGEST_LINE = 100  # of prose; longer ones are hard to read
 _LABEL_WIDTH = 10
@@ -27,6 +28,7 @@ _BULLET = "• "
 _RULES = box.Box("    \n    \n────\n    \n    \n────\n    \n    \n")
 _ASCII_RULES = box.Box("    \n    \n----\n    \n    \n----\n    \n    \n", ascii=True)
 _ASCII = str.maketrans({_format.DASH: "-", _format.MINUS: "-", "±": "+/-", "…": "...", "─": "-", "▸": ">", "•": "*"})
+_VERDICT_STYLES = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow", "INVALID": "bold red"}
 _SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
@@ -85,6 +87,7 @@ class _Printer:
     def page(self, page: Page) -> None:
         rule = "─" * min(self._width, _LONGEST_LINE)
         self._gap()
+        self._verdict(page.verdict)
         self._prose(f"{page.heading}: {page.title}", style="bold")
         self._line(self._clean(rule), style="dim")
         self._facts(page.facts)
@@ -97,6 +100,16 @@ class _Printer:
             self._gap()
             self._prose("Where the numbers come from (digests: SHA-256)", style="bold")
             self._facts(page.provenance, style="dim")
+
+    def _verdict(self, verdict: Verdict | None) -> None:
+        """The verdict, why, and by which policy, before anything else."""
+        if verdict is None:
+            return
+        self._prose(_verdict_tables.line(verdict), style=_VERDICT_STYLES[verdict.outcome])
+        for reason in _verdict_tables.reasons(verdict):
+            self._prose(reason, bullet=_BULLET)
+        self._prose(_verdict_tables.policy(verdict), style="dim")
+        self._gap()
 
     def legend(self, items: Sequence[str]) -> None:
         self._gap()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mi_audit.reports import _format
+from mi_audit.reports import _format, _verdict_tables
 from mi_audit.reports._facts import Facts
 from mi_audit.reports._table import Row, Table
 from mi_audit.reports._tables import Page, document
@@ -51,6 +51,11 @@ def _backslashed(found: re.Match[str]) -> str:
 
 def _page(page: Page) -> Iterator[str]:
     yield f"# {escaped(page.heading)}: {escaped(page.title)}"
+    if page.verdict is not None:
+        yield f"**{escaped(_verdict_tables.line(page.verdict))}**"
+        if reasons := _verdict_tables.reasons(page.verdict):
+            yield "\n".join(f"- {escaped(reason)}" for reason in reasons)
+        yield escaped(_verdict_tables.policy(page.verdict))
     yield f"**{escaped(page.sentence)}**"
     if page.facts:
         yield _facts(page.facts)

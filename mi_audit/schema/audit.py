@@ -168,7 +168,7 @@ class SampleScores:
         sample_id: (n_samples,) strings.
         is_member, is_correct, is_held_out: (n_samples,) bool.
         label: (n_samples,) int64.
-        score: {label of an attack: (n_samples,) float64}, NaN for known samples, which a fitted attack never scores.
+        score: {label of an attack: (n_samples,) float64}, NaN for known samples, unless the score is fixed.
     """
 
     sample_id: Array

@@ -10,6 +10,9 @@ from mi_audit.schema import _json
 from mi_audit.schema.arrays import Array, all_finite, checked
 from mi_audit.schema.finding import Finding
 
+# Names of features that are evidence for controls, and that attacks never see, begin with this.
+EVIDENCE = "evidence:"
+
 OutputsKind = Literal["logits", "probabilities", "labels"]
 
 
@@ -34,7 +37,8 @@ class FeatureCache:
             nobody says, and every sample stands for itself.
 
     Raises:
-        ValueError: shapes, types or ranges that make no cache; outputs that are not finite; ids that are not unique.
+        ValueError: shapes, types or ranges that make no cache; outputs that are not finite; ids that are not unique;
+            a group with members and non-members.
     """
 
     kind: ClassVar[str] = "features"
@@ -66,6 +70,7 @@ class FeatureCache:
         self._check("sample_id", (n,), np.str_)
         if self.group is not None:
             self._check("group", (n,), np.str_)
+            self._check_groups(self.group)
         self._check_classes("label")
         self._check_classes("predicted")
         self._check_features(n)
@@ -79,6 +84,11 @@ class FeatureCache:
     def n_classes(self) -> int:
         """How many classes the target tells apart."""
         return len(self.class_names)
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """Names of the features that an attack may look at, sorted: all but the evidence for controls."""
+        return tuple(sorted(name for name in self.features if not name.startswith(EVIDENCE)))
 
     @property
     def is_correct(self) -> Array:
@@ -123,6 +133,11 @@ class FeatureCache:
         if array.dtype.type is not scalar:
             raise ValueError(f"expected {name} of {np.dtype(scalar)}, got {array.dtype}")
         object.__setattr__(self, name, array)
+
+    def _check_groups(self, group: Array) -> None:
+        shared = set(group[self.is_member].tolist()) & set(group[~self.is_member].tolist())
+        if shared:
+            raise ValueError(f"expected every group on one side, got {min(shared)!r} among members and non-members")
 
     def _check_provenance(self) -> None:
         """The parts that later stages look into; the rest is free."""

@@ -24,6 +24,7 @@ class BoundRow:
         high: upper bound, wrong with probability alpha at most.
         is_informative: false where the score is one value for all samples; such a score never supports a PASS.
         n_needed: fewest non-members (members, for ``loss_tnr``) at which the lower bound can exceed 0.
+        bootstrap: `value` with a percentile interval of 95 %, which describes and decides nothing; ``None`` for AUC.
     """
 
     attack: str
@@ -36,6 +37,7 @@ class BoundRow:
     high: float
     is_informative: bool
     n_needed: int
+    bootstrap: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,9 @@ class ChanceRow:
     """Whether the AUC of an attack could be chance, given that so many attacks were tried.
 
     Attributes:
-        z: (AUC - 1/2) in standard deviations under permuted membership.
-        p_value: share of permutations whose largest z of all attacks reaches this one's.
+        z: the class-wise rank sum of the members, in standard deviations from its mean under permuted membership.
+        p_value: share of permutations, the real membership among them, whose largest z of all attacks reaches this
+            one's.
         n_permutations: B.
     """
 

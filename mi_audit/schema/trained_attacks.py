@@ -33,6 +33,8 @@ class TrainedAttack:
         n_draws: how many settings the search compared.
         on: what it looks at: ``"outputs"``, and names of features in the cache.
         per_subset: one attack for what the target classifies correctly and one for the rest.
+        has_fixed_score: nothing about its score was fitted or chosen, only its threshold was: its ranking of every
+            audited sample may be judged, its decisions on held-out samples only. True of a fixed attack too.
     """
 
     label: str
@@ -48,6 +50,7 @@ class TrainedAttack:
     n_draws: int
     on: tuple[str, ...] = (OUTPUTS,)
     per_subset: bool = False
+    has_fixed_score: bool = False
 
 
 @dataclass(frozen=True)

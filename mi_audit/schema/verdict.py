@@ -51,6 +51,7 @@ class Verdict:
         policy: as it was applied, every default spelt out.
         policy_digest: SHA-256 of that.
         n_needed: samples on each side that would resolve an INCONCLUSIVE, where that is known.
+        judged_on: the day, YYYY-MM-DD, on which waivers were looked at; empty for a policy without any.
     """
 
     outcome: Outcome
@@ -61,3 +62,4 @@ class Verdict:
     policy: dict[str, Any] = field(default_factory=dict)
     policy_digest: str = ""
     n_needed: int | None = None
+    judged_on: str = ""

@@ -27,12 +27,19 @@ def announce(extraction: Extraction, features: Iterable[Planned], n: int, progre
     for one in features:
         names = ", ".join(one.names)
         if not one.is_free:
-            passes = f"about {one.bound.passes:g} passes forward and backward for each of {n:,} samples"
+            n_chosen = _n_chosen(one, extraction, n)
+            passes = f"about {one.bound.passes:.3g} passes forward and backward for each of {n_chosen:,} samples"
             progress.say(f"{names}: {passes}")
         if (n_bytes := _FLOAT_BYTES * n * sum(map(len, one.bound.columns.values()))) > GIGABYTE:
             progress.say(f"{names}: {n_bytes / GIGABYTE:,.1f} GB in the cache")
     if not all(one.is_free for one in features):
         _warn_of_memory(extraction, progress)
+
+
+def _n_chosen(one: Planned, extraction: Extraction, n: int) -> int:
+    """How many of n samples a feature is computed for."""
+    is_chosen = one.bound.subsample(extraction.label, extraction.is_member)
+    return n if is_chosen is None else min(n, int(is_chosen.sum()))
 
 
 def _warn_of_memory(extraction: Extraction, progress: Progress) -> None:

@@ -18,7 +18,7 @@ from mi_audit.stages._preflight.accuracy import accuracy_findings
 from mi_audit.stages._preflight.duplicates import duplicates
 from mi_audit.stages._preflight.reading import unreadable_findings
 from mi_audit.stages._preflight.shift import pixel_findings
-from mi_audit.stages._provenance import versions
+from mi_audit.stages._provenance import model_digest, versions
 
 # Samples that could not be read are listed up to here.
 N_LISTED = 100
@@ -60,6 +60,7 @@ def assembled(extraction: Extraction, rows: Rows, observed: Observed) -> Feature
         class_names=extraction.data.class_names,
         provenance=provenance(extraction, observed.batch_size, is_readable),
         findings=tuple(findings),
+        group=kept.group,
     )
 
 
@@ -105,6 +106,7 @@ def provenance(extraction: Extraction, batch_size: int, is_readable: npt.NDArray
             "device": _forward.resolve_device(options.device).type,
         },
         "features": {},
+        **({"declared": sorted(set(options.declare))} if options.declare else {}),
         "seed": options.seed,
         "versions": versions(),
     }
@@ -118,6 +120,7 @@ def _target(extraction: Extraction) -> dict[str, Any]:
         "architecture": target.name,
         "source": target.source,
         "weights_digest": target.weights_digest,
+        "model_digest": model_digest(extraction.options.model),
         "preprocessing": {
             "mean": list(preprocessing.mean),
             "std": list(preprocessing.std),

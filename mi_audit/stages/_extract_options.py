@@ -4,11 +4,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
+from mi_audit.controls._declarations import DECLARATIONS
 from mi_audit.datasets.interface import DataRequest
 from mi_audit.errors import UsageError
+from mi_audit.plugins import did_you_mean
 from mi_audit.stages import _feature_plan, _predictions, _split
 
 _WEIGHTS = Literal["auto", "raw", "ema"]
+_CONTROLS = Literal["cheap", "full"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class ExtractOptions:
         limit_classes: at most so many classes, chosen by `seed`; ``None`` for all.
         expect_accuracy: what the target is said to reach, one number for non-members or two for members and
             non-members; ``None`` where nobody says.
+        declare: facts about the data that no file tells, of `DECLARATIONS`.
+        controls: ``"full"`` stores the evidence that some controls need; ``"cheap"`` stores none.
         features: what to observe; ``"outputs"`` is always kept.
         feature_settings: options of features, ``"boundary-distance.step=angle"``.
         batch_size: ``None`` for automatic.
@@ -54,6 +59,8 @@ class ExtractOptions:
     max_non_members: int | None = None
     limit_classes: int | None = None
     expect_accuracy: tuple[float, ...] | None = None
+    declare: tuple[str, ...] = ()
+    controls: _CONTROLS = "cheap"
     features: tuple[str, ...] = ("outputs",)
     feature_settings: tuple[str, ...] = ()
     batch_size: int | None = None
@@ -72,11 +79,23 @@ class ExtractOptions:
                 raise UsageError(f"expected --{name.replace('_', '-')} of at least 1, got {number}")
         if self.weights not in get_args(_WEIGHTS):
             raise UsageError(f"expected --weights auto, raw or ema, got {self.weights!r}")
+        if self.controls not in get_args(_CONTROLS):
+            tip = did_you_mean(self.controls, get_args(_CONTROLS))
+            raise UsageError(f"expected --controls cheap or full, got {self.controls!r}", tip=tip)
+        for fact in self.declare:
+            if fact not in DECLARATIONS:
+                raise UsageError(f"unknown fact {fact!r} to --declare", tip=did_you_mean(fact, DECLARATIONS))
         if self.expect_accuracy is not None:
             _check_accuracy(self.expect_accuracy)
         if _predictions.is_predictions(self.model):
             _predictions.check_options(self)
-        _feature_plan.wanted(self.features, self.feature_settings)
+        _feature_plan.wanted(self.observed, self.feature_settings)
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """What to observe, with the evidence for controls where that is to be stored."""
+        evidence = _feature_plan.EVIDENCE_FEATURES if self.controls == "full" else ()
+        return (*self.features, *(name for name in evidence if name not in self.features))
 
     def data_request(self) -> DataRequest:
         """What was said about the data beside its spec."""

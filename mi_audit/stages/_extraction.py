@@ -65,15 +65,27 @@ class Extraction:
         return np.array([*self.data.members.sample_id, *self.data.non_members.sample_id])
 
     @cached_property
+    def group(self) -> npt.NDArray[np.str_] | None:
+        """(n,) strings, members first; ``None`` where neither side says. A side that does not is one of single samples.
+
+        Names of samples hold a slash and a side, so that they are no names of groups but by intent.
+        """
+        sides = (self.data.members, self.data.non_members)
+        if all(side.group is None for side in sides):
+            return None
+        return np.array([name for side in sides for name in (side.group or side.sample_id)])
+
+    @cached_property
     def is_member(self) -> npt.NDArray[np.bool_]:
         """(n,) bool, members first."""
         return np.arange(len(self)) < self.n_members
 
     @cached_property
     def data_digest(self) -> str:
-        """SHA-256 over pixels (of files: path, size and time of change), labels and ids of both sides."""
+        """SHA-256 over pixels (of files: path, size and time of change), labels, ids and groups of both sides."""
         parts = [self.data.members.images.digest(), self.data.non_members.images.digest()]
         parts += [digest(self.label), digest(self.sample_id), str(self.n_members)]
+        parts += [] if self.group is None else [digest(self.group)]
         return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
     @cached_property

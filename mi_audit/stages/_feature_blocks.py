@@ -15,6 +15,7 @@ _REASON, _RADIUS = "/reason", "/radius"
 
 NOT_READ = "the image could not be read again"
 NOT_FINITE = "not a finite number"
+NOT_CHOSEN = "not in the subsample"
 
 # Above this share of a side a finding is more than a note.
 SHARE_WORTH_A_WARNING = 0.01
@@ -55,6 +56,27 @@ def blocks_of(bound: BoundFeature, observed: Observed, n: int) -> dict[str, npt.
     return blocks
 
 
+def spread(
+    blocks: dict[str, npt.NDArray[np.generic]], bound: BoundFeature, is_chosen: npt.NDArray[np.bool_]
+) -> dict[str, npt.NDArray[np.generic]]:
+    """The rows of all samples from those of the chosen ones; the others have no value, and that is no failure.
+
+    Args:
+        blocks: of the chosen samples; may be empty where none is.
+        bound: the feature.
+        is_chosen: (n,) bool.
+    """
+    found: dict[str, npt.NDArray[np.generic]] = {}
+    n = len(is_chosen)
+    for name, columns in bound.columns.items():
+        found[name] = np.full((n, len(columns)), np.nan, np.float32)
+        found[name + _RADIUS] = np.full((n, 1), np.nan, np.float32)
+        found[name + _REASON] = _encoded([NOT_CHOSEN] * n)
+    for name, values in blocks.items():
+        found[name][is_chosen] = values
+    return found
+
+
 def without(
     blocks: dict[str, npt.NDArray[np.generic]], bound: BoundFeature, is_readable: npt.NDArray[np.bool_]
 ) -> None:
@@ -69,7 +91,7 @@ def missing_finding(rows: Rows, name: str, is_member: npt.NDArray[np.bool_], is_
     """How many members and non-members have no value (or not all of its columns), by reason; ``None`` for none."""
     reasons = np.asarray(rows.finished(name + _REASON, is_kept))
     radius = np.asarray(rows.finished(name + _RADIUS, is_kept))[:, 0]
-    failed = np.flatnonzero(reasons.any(axis=1))
+    failed = np.flatnonzero(reasons.any(axis=1) & (reasons != _encoded([NOT_CHOSEN])).any(axis=1))
     if not len(failed):
         return None
     by_text: dict[str, list[int]] = {}
@@ -80,6 +102,16 @@ def missing_finding(rows: Rows, name: str, is_member: npt.NDArray[np.bool_], is_
     share = max(is_side[failed].sum() / max(1, is_side.sum()) for is_side in sides)
     severity: Severity = "warning" if share > SHARE_WORTH_A_WARNING else "note"
     return Finding("feature-missing", severity, f"{name}: no value for {'; for '.join(told)}")
+
+
+def subsample_finding(
+    plugin: str, is_chosen: npt.NDArray[np.bool_], is_member: npt.NDArray[np.bool_]
+) -> Finding | None:
+    """Of how many samples there are values at all; ``None`` where of all."""
+    if is_chosen.all():
+        return None
+    message = f"{plugin}: computed for a subsample of {_counted(is_member[is_chosen])}"
+    return Finding("feature-subsample", "note", message)
 
 
 def bound_findings(plugin: str, bound: BoundFeature) -> list[Finding]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mi_audit.target_model import TargetModel
 
 OUTPUTS = "outputs"
+# What ``--controls full`` stores.
+EVIDENCE_FEATURES = ("thumbnail", "untrained-twin", "batch-of-one")
 
 
 @dataclasses.dataclass(frozen=True)

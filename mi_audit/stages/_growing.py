@@ -5,6 +5,7 @@ interruption, or another choice of features, loses nothing of what is done. What
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 
 from mi_audit.errors import MismatchError
 from mi_audit.schema.arrays import Array
-from mi_audit.schema.feature_cache import FeatureCache
+from mi_audit.schema.feature_cache import EVIDENCE, FeatureCache
 from mi_audit.schema.finding import Finding
 from mi_audit.stages import _forward
 from mi_audit.stages._extraction import Extraction
@@ -25,6 +26,8 @@ from mi_audit.stages._feature_blocks import (
     feature_formats,
     is_about,
     missing_finding,
+    spread,
+    subsample_finding,
     without,
 )
 from mi_audit.stages._feature_plan import Planned
@@ -35,6 +38,8 @@ from mi_audit.target_model import Batch
 
 # So many times what a feature works on at once: its stragglers then run alone for a small part of the time.
 BATCHES_OF_SLOTS = 4
+# Where a feature looks at few samples many have to be read to fill its slots, of so much memory at most.
+IMAGE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,9 @@ def given(rows: Rows, one: Planned, is_member: npt.NDArray[np.bool_], is_kept: K
         is_member: (n_kept,) bool.
         is_kept: (n_rows,) bool, ``None`` for all.
     """
-    counted = [missing_finding(rows, name, is_member, is_kept) for name in one.names]
+    # Evidence is missing where it was not gathered, which is for its control to say.
+    about = [name for name in one.names if not name.startswith(EVIDENCE)]
+    counted = [missing_finding(rows, name, is_member, is_kept) for name in about]
     return Found(
         plugin=one.plugin,
         identity=one.identity,
@@ -100,6 +107,12 @@ def computed(extraction: Extraction, cache: FeatureCache, one: Planned, rows: Ro
         run.fill(part)
         found = given(part, one, cache.is_member)
     return replace(found, findings=(*found.findings, *run.findings))
+
+
+def chosen(one: Planned, label: Array, is_member: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """(n,) bool, for which samples a feature is computed."""
+    found = one.bound.subsample(np.asarray(label), np.asarray(is_member))
+    return np.ones(len(label), np.bool_) if found is None else found
 
 
 def added(cache: FeatureCache, all_found: Iterable[Found]) -> FeatureCache:
@@ -155,7 +168,9 @@ class _FeatureRun:
         self._label = torch.from_numpy(np.array(cache.label)).to(self._device)
         self._resident = resident_pixels(extraction, self._device)
         self._is_readable = np.ones(len(extraction), np.bool_)
-        self.findings: list[Finding] = []
+        self._is_chosen = chosen(one, cache.label, cache.is_member)
+        about = subsample_finding(one.plugin, self._is_chosen, cache.is_member)
+        self.findings: list[Finding] = [] if about is None else [about]
 
     def fill(self, rows: Rows) -> None:
         """All rows that are not there yet."""
@@ -181,12 +196,21 @@ class _FeatureRun:
         return pixels if self._resident is None else self._resident.read(start, stop)
 
     def _work(self, images: torch.Tensor, first: int) -> dict[str, npt.NDArray[np.generic]]:
-        label, bound = self._label[first : first + len(images)], self._one.bound
+        rows = slice(first, first + len(images))
+        is_chosen = self._is_chosen[rows]
+        if is_chosen.all():
+            return self._observed(images, np.arange(rows.start, rows.stop))
+        kept = np.flatnonzero(is_chosen)
+        some = self._observed(images[torch.from_numpy(kept).to(images.device)], first + kept) if len(kept) else {}
+        return spread(some, self._one.bound, is_chosen)
+
+    def _observed(self, images: torch.Tensor, rows: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[np.generic]]:
+        label, bound = self._label[torch.from_numpy(rows).to(self._device)], self._one.bound
         if bound.taps:
             batch = self._extraction.target.batch(images, label, bound.taps)
         else:
-            logits = np.array(self._cache.outputs[first : first + len(images)])
-            batch = Batch(images, label, torch.from_numpy(logits).to(self._device))
+            logits = torch.from_numpy(np.array(self._cache.outputs[rows]))
+            batch = Batch(images, label, logits.to(self._device))
         return blocks_of(bound, bound.compute(batch), len(images))
 
     def _batch_size(self) -> int:
@@ -196,7 +220,9 @@ class _FeatureRun:
         if not bound.passes:
             return _forward.automatic_batch_size(target, shape)
         if bound.n_at_once is not None:
-            return BATCHES_OF_SLOTS * bound.n_at_once
+            share = max(float(self._is_chosen.mean()), 1 / len(self._is_chosen))
+            most = max(1, IMAGE_BYTES // math.prod(shape))
+            return max(1, min(most, int(BATCHES_OF_SLOTS * bound.n_at_once / share)))
         return _forward.automatic_graph_batch_size(target, shape)
 
     def _say_smaller(self, size: int) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PREFIX = "predictions:"
 # What makes sense without a model and without images; everything else keeps its default.
-_SENSIBLE = ("model", "max_members", "max_non_members", "limit_classes", "expect_accuracy", "seed")
+_SENSIBLE = ("model", "max_members", "max_non_members", "limit_classes", "expect_accuracy", "declare", "seed")
 
 
 def is_predictions(model: str) -> bool:
@@ -67,6 +67,7 @@ def extracted(options: "ExtractOptions") -> FeatureCache:
     return replace(
         cache,
         **{name: getattr(cache, name)[rows] for name in _PER_SAMPLE},
+        group=None if cache.group is None else cache.group[rows],
         provenance=_provenance(cache, is_member, options),
         findings=(*cache.findings, *doubts),
     )

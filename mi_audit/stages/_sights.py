@@ -32,7 +32,9 @@ MAX_COLUMNS = 16
 # The founding paper's attack on distances and gradient norms, where it fits no other.
 _PAPER_ATTACKS = ("logistic-regression",)
 
-_EXTRACT_TIP = "add it with `mi-audit extract ... --features {name}`"
+
+def _extract_tip(name: str) -> str:
+    return f"add it with `mi-audit extract ... --features {name}`"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,26 @@ class Sight:
     on: tuple[str, ...]
     attacks: Mapping[str, Attack] = field(default_factory=dict)
     per_subset: bool = False
+
+
+def features_needed(chosen: Plan) -> tuple[str, ...]:
+    """Names of the features that the attacks are going to look at, as ``--features`` takes them; not those of "all".
+
+    Raises:
+        UsageError: an unknown attack.
+    """
+    names = [name for name in chosen.on if name not in (OUTPUTS, ALL)]
+    for text in chosen.attacks:
+        name, value, cls = named(text)
+        form = str(value or options_of(cls, name, chosen).get(str(cls.argument), ""))
+        if form in (*cls.arguments, *cls.more_arguments):
+            names += made(cls, name, chosen, {str(cls.argument): form}).reads
+    return tuple(dict.fromkeys(names))
+
+
+def is_part_of(feature: str, name: str) -> bool:
+    """Whether a name means this feature of a cache; one without a part, as ``gradient-norm``, means all parts."""
+    return name in (feature, feature.partition(":")[0])
 
 
 def sights(
@@ -75,9 +97,10 @@ def sights(
         if sight.name == OUTPUTS:
             attacks, skipped = attacks_for(cache.outputs_kind, _of_outputs(chosen, informative), is_chosen=is_chosen)
             findings += skipped
+            found += _by_reading(sight, attacks, cache)
         else:
             attacks = _of_features(sight, cache, chosen, is_chosen=is_chosen)
-        found.append(replace(sight, attacks=attacks))
+            found.append(replace(sight, attacks=attacks))
     _check_attacks(chosen, cache, found, is_chosen=is_chosen)
     findings += _not_cut(chosen, found, cache)
     return tuple(_without_repeats(found, chosen)), tuple(findings)
@@ -102,20 +125,18 @@ def _features(cache: FeatureCache) -> list[str]:
     Raises:
         UsageError: there are none.
     """
-    if not cache.features:
-        raise UsageError(
-            "--on all: the feature cache holds outputs only", tip=_EXTRACT_TIP.format(name="gradient-norm")
-        )
-    return sorted(cache.features)
+    if not cache.observed:
+        raise UsageError("--on all: the feature cache holds outputs only", tip=_extract_tip("gradient-norm"))
+    return list(cache.observed)
 
 
 def _matching(name: str, cache: FeatureCache) -> list[str]:
-    if name in cache.features:
+    if name in cache.observed:
         return [name]
-    parts = sorted(feature for feature in cache.features if feature.partition(":")[0] == name)
+    parts = sorted(feature for feature in cache.observed if is_part_of(feature, name))
     if not parts:
-        nearest = did_you_mean(name, (OUTPUTS, *cache.features, *([ALL] if cache.features else [])))
-        raise UsageError(f"the feature cache holds no {name!r}", tip=f"{nearest}; {_EXTRACT_TIP.format(name=name)}")
+        nearest = did_you_mean(name, (OUTPUTS, *cache.observed, *([ALL] if cache.observed else [])))
+        raise UsageError(f"the feature cache holds no {name!r}", tip=f"{nearest}; {_extract_tip(name)}")
     return parts
 
 
@@ -148,7 +169,22 @@ def _of_outputs(chosen: Plan, all_sights: Sequence[Sight]) -> dict[str, Attack]:
 
 
 def _has_form(value: str, cls: type[Attack]) -> bool:
-    return not value or value in cls.arguments or cls.column_argument is None
+    return not value or value in (*cls.arguments, *cls.more_arguments) or cls.column_argument is None
+
+
+def _by_reading(sight: Sight, attacks: Mapping[str, Attack], cache: FeatureCache) -> list[Sight]:
+    """The sight of outputs, once for every set of features that its attacks read beside them.
+
+    Raises:
+        UsageError: the cache lacks one.
+    """
+    parted: dict[tuple[str, ...], dict[str, Attack]] = {(): {}}
+    for label, attack in attacks.items():
+        parted.setdefault(attack.reads, {})[label] = attack
+        for name in attack.reads:
+            if name not in cache.features:
+                raise UsageError(f"{label} reads {name}, which the feature cache does not hold", _extract_tip(name))
+    return [replace(sight, on=(*sight.on, *reads), attacks=own) for reads, own in parted.items()]
 
 
 def _settings_of(chosen: Plan, texts: Sequence[str]) -> dict[str, Mapping[str, str]]:
@@ -196,7 +232,10 @@ def _check_attacks(chosen: Plan, cache: FeatureCache, found: Sequence[Sight], *,
         if runs or cls.column_argument is None:
             continue
         if value:
-            raise UsageError(f"--attack {text}: no such column", tip=did_you_mean(value, {*cls.arguments, *columns}))
+            raise UsageError(
+                f"--attack {text}: no such column",
+                tip=did_you_mean(value, {*cls.arguments, *cls.more_arguments, *columns}),
+            )
         tip = f"name one, for example --attack {name}:{columns[0]}, and one feature with --on"
         raise UsageError(f"--attack {name} cuts one column at a time, got {len(columns):,}", tip=tip)
     check_settings(chosen, labels)

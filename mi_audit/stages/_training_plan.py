@@ -17,6 +17,8 @@ from mi_audit.stages._balancing import BALANCES, Balance
 from mi_audit.stages._settings import by_plugin
 from mi_audit.stages._split import checked_seed
 
+MAX_REPEATS = 1000
+
 
 @dataclass(frozen=True)
 class TrainOptions:
@@ -34,6 +36,7 @@ class TrainOptions:
         on: what the attacks look at: ``"outputs"``, features of the cache, ``"all"`` for everything in one attack.
         per_subset: on a feature, one attack for what the target classifies correctly and one for the rest.
         seed: of the split, of resampling, of fitting.
+        repeats: on how many further splits to do everything again, for the spread of the numbers.
     """
 
     attacks: tuple[str, ...] = ()
@@ -46,6 +49,7 @@ class TrainOptions:
     on: tuple[str, ...] = (OUTPUTS,)
     per_subset: bool | None = None
     seed: int = 0
+    repeats: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Plan:
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     on: tuple[str, ...] = (OUTPUTS,)
     per_subset: bool = False
+    repeats: int = 0
 
 
 PLANS = {
@@ -112,6 +117,8 @@ def planned(options: TrainOptions) -> Plan:
         raise UsageError(f"expected --known-fraction between 0 and 1, got {chosen.known_fraction}", tip=tip)
     if chosen.search != "full" and chosen.search < 0:
         raise UsageError(f"expected --search of at least 0, got {chosen.search}", tip="0 compares nothing")
+    if not 0 <= chosen.repeats <= MAX_REPEATS:
+        raise UsageError(f"expected --repeats from 0 to {MAX_REPEATS}, got {chosen.repeats}", tip="25 show a spread")
     return replace(chosen, settings=by_plugin(options.settings, "xgboost.max_depth=6"))
 
 

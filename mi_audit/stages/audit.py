@@ -2,21 +2,24 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
 
 from mi_audit import store
-from mi_audit.errors import ContainerError, InputError, OutputError
+from mi_audit.errors import ContainerError, InputError, OutputError, UsageError
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.feature_cache import FeatureCache
-from mi_audit.schema.trained_attacks import TrainedAttacks
+from mi_audit.schema.trained_attacks import OUTPUTS, TrainedAttacks
 from mi_audit.stages import _predictions, extract
 from mi_audit.stages._assembling import found_again
+from mi_audit.stages._declared import with_declared
 from mi_audit.stages._extract_options import ExtractOptions
 from mi_audit.stages._preflight.accuracy import with_expectation
 from mi_audit.stages._provenance import versions
-from mi_audit.stages._training_plan import TrainOptions
+from mi_audit.stages._sights import ALL, features_needed, is_part_of
+from mi_audit.stages._training_plan import Plan, TrainOptions, planned
 from mi_audit.stages.evaluate import EvaluateOptions, evaluate
 from mi_audit.stages.progress import Progress, Silence
 from mi_audit.stages.train_attack import train_attacks
@@ -41,10 +44,41 @@ def audit(
         progress: told about the work.
     """
     progress = progress or Silence()
+    extract_options = _with_features(extract_options, planned(train_options))
     found, folder = _cached_features(extract_options, cache_dir, progress)
-    cache = with_expectation(found, extract_options.expect_accuracy)
-    trained = _cached_attacks(cache, folder, train_options, progress)
+    cache = with_declared(with_expectation(found, extract_options.expect_accuracy), extract_options.declare)
+    seen = _with_features_of(cache, planned(train_options), extract_options.features)
+    trained = _cached_attacks(seen, folder, train_options, progress)
     return evaluate(cache, trained, evaluate_options, progress)
+
+
+def _with_features(options: ExtractOptions, chosen: Plan) -> ExtractOptions:
+    """The extraction with the features that attacks are to look at, whether or not ``--features`` names them too.
+
+    Raises:
+        UsageError: there can be none.
+    """
+    needed = features_needed(chosen)
+    if (needed or ALL in chosen.on) and _predictions.is_predictions(options.model):
+        name = needed[0] if needed else ALL
+        raise UsageError(f"{name} needs a model or images, and {options.model} has neither", tip="--on outputs")
+    features = tuple(dict.fromkeys((*options.features, *needed)))
+    if ALL in chosen.on and not set(features) - {OUTPUTS}:
+        raise UsageError("--on all: nothing is observed but outputs", tip="add --features gradient-norm")
+    return replace(options, features=features)
+
+
+def _with_features_of(cache: FeatureCache, chosen: Plan, asked: Sequence[str]) -> FeatureCache:
+    """The cache without features that this run does not look at, which earlier runs may have left in it."""
+    names = asked if ALL in chosen.on else features_needed(chosen)
+    features = {each: values for each, values in cache.features.items() if any(is_part_of(each, n) for n in names)}
+    identities = cache.provenance.get("features") or {}
+    return replace(
+        cache,
+        features=features,
+        columns={name: cache.columns[name] for name in features},
+        provenance={**cache.provenance, "features": {name: identities.get(name) for name in sorted(features)}},
+    )
 
 
 def _cached_features(options: ExtractOptions, cache_dir: Path, progress: Progress) -> tuple[FeatureCache, Path]:
@@ -68,11 +102,11 @@ def extract_file(options: ExtractOptions, path: Path, progress: Progress) -> Fea
     """
     if not _predictions.is_predictions(options.model):
         cache = extract_to(extract.prepare(options), path, progress)
-        expected = with_expectation(cache, options.expect_accuracy)
+        expected = with_declared(with_expectation(cache, options.expect_accuracy), options.declare)
         if expected is not cache:
             store.write(path, expected)
         return expected
-    cache = _predictions.extracted(options)
+    cache = with_declared(_predictions.extracted(options), options.declare)
     store.write(path, cache)
     return cache
 
@@ -127,8 +161,8 @@ def _grow(extraction: extract.Extraction, cache: FeatureCache, path: Path, progr
 
 
 def _cached_attacks(cache: FeatureCache, folder: Path, options: TrainOptions, progress: Progress) -> TrainedAttacks:
-    # An attack may read every feature, and a feature may be there anew, with other options.
-    features = cache.provenance.get("features", {})
+    # A feature may be there anew, with other options.
+    features = {name: made for name, made in cache.provenance.get("features", {}).items() if name in cache.observed}
     identity = json.dumps({"options": asdict(options), "versions": versions(), "features": features}, sort_keys=True)
     path = folder / f"attack-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.npz"
     there = _whole(path, "attacks", cache.provenance["key"])

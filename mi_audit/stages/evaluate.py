@@ -1,7 +1,7 @@
 """The stage ``evaluate``: trained attacks score the held-out samples, and the audit is computed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,11 @@ from mi_audit.attacks._per_subset import FittedPerSubset
 from mi_audit.attacks.interface import Attack, FittedAttack, observe
 from mi_audit.errors import MismatchError
 from mi_audit.gate.limits import Limit, check
+from mi_audit.gate.policy import Policy
 from mi_audit.metrics import confidence
 from mi_audit.metrics.balancedness import Ratio
 from mi_audit.metrics.subsets import SUBSETS, subset_mask
+from mi_audit.metrics.tolerance import PRESETS
 from mi_audit.plugins import plugin_class
 from mi_audit.schema.arrays import Array, digest
 from mi_audit.schema.audit import AccuracyRow, AttackRow, Audit, ConfidenceRow, MeanSd, SampleScores
@@ -22,10 +24,13 @@ from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
 from mi_audit.schema.trained_attacks import TrainedAttack, TrainedAttacks
 from mi_audit.stages import _rows
+from mi_audit.stages._controls import controls
 from mi_audit.stages._feature_values import feature_rows, features_read, missing_findings
 from mi_audit.stages._figures import figures
+from mi_audit.stages._gating import gated, policy_for
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._rows import Selection
+from mi_audit.stages._statistics import statistics
 from mi_audit.stages.progress import Progress, Silence
 
 BLOCK_ROWS = 65536
@@ -42,12 +47,27 @@ class EvaluateOptions:
         by_class: add rows per class; the protocol ``paper`` always does.
         fail_above: limits, ``[ATTACK/SUBSET/]METRIC=X``.
         aggregate_only: leave the per-sample arrays out.
+        mu: tolerance that the power is about.
+        alpha: error level of the bounds.
+        n_looks: how many measures of one attack share alpha in lower bounds.
+        policy: that the audit is judged by, whose tolerance and alpha replace the two above; ``None`` for the preset
+            ``standard`` under the protocol ``audit``, and no verdict under ``paper``.
+        is_gated: false for no verdict at all.
+        baseline: an earlier audit, of which the verdict asks whether the leakage rose.
+        max_increase: by how much it may rise.
     """
 
     ratios: tuple[str, ...] = ("5:1", "1:1", "1:5")
     by_class: bool = False
     fail_above: tuple[str, ...] = ()
     aggregate_only: bool = False
+    mu: float = PRESETS["standard"]
+    alpha: float = 0.05
+    n_looks: int = 3
+    policy: Policy | None = None
+    is_gated: bool = True
+    baseline: Audit | None = None
+    max_increase: float = 0.01
 
 
 def evaluate(
@@ -57,23 +77,26 @@ def evaluate(
 
     Raises:
         MismatchError: the attacks were not trained on this cache, or would have to score a sample they know.
-        UsageError: a ratio or a limit that cannot be read.
+        UsageError: a ratio or a limit that cannot be read; a rule of the policy on an attack that did not run.
     """
     progress = progress or Silence()
     ratios = [Ratio.parse(text) for text in options.ratios]
     limits = [Limit.parse(text) for text in options.fail_above]
+    policy = policy_for(trained.protocol, options.policy, is_gated=options.is_gated)
+    if policy is not None:
+        options = replace(options, mu=policy.mu, alpha=policy.alpha)
     is_held_out = _held_out(cache, trained)
     scores = {}
     progress.start("scoring", len(trained.attacks))
     for attack in trained.attacks:
-        scored = np.ones_like(is_held_out) if attack.is_fixed else is_held_out
+        scored = np.ones_like(is_held_out) if attack.has_fixed_score or attack.is_fixed else is_held_out
         scores[attack.label] = _scores(cache, attack, trained.payloads[attack.label], scored)
         progress.advance(1)
     progress.finish()
     rows = _attack_rows(cache, trained, scores, is_held_out, by_class=options.by_class or trained.protocol == "paper")
     held_out = {(row.attack, row.subset): row for row in rows if row.samples == "held-out" and row.image_class is None}
     _rows.check_identities(cache, trained.attacks, scores, is_held_out)
-    return Audit(
+    audit = Audit(
         title=_title(cache),
         protocol=trained.protocol,
         attacks=trained.attacks,
@@ -94,8 +117,12 @@ def evaluate(
         provenance=_provenance(cache, trained, options),
         features=feature_rows(cache, features_read(trained)),
         figures=figures(cache, trained, scores, is_held_out),
-        samples=None if options.aggregate_only else _samples(cache, scores, is_held_out),
+        statistics=statistics(cache, trained, scores, is_held_out, options.mu, options.alpha, options.n_looks),
+        controls=controls(cache, trained, scores, is_held_out, progress),
+        samples=_samples(cache, scores, is_held_out),
     )
+    verdict = None if policy is None else gated(audit, policy, options.baseline, options.max_increase)
+    return replace(audit, verdict=verdict, samples=None if options.aggregate_only else audit.samples)
 
 
 def _held_out(cache: FeatureCache, trained: TrainedAttacks) -> BoolArray:
@@ -238,6 +265,9 @@ def _provenance(cache: FeatureCache, trained: TrainedAttacks, options: EvaluateO
         "by_class": options.by_class,
         "fail_above": list(options.fail_above),
         "aggregate_only": options.aggregate_only,
+        "mu": options.mu,
+        "alpha": options.alpha,
+        "n_looks": options.n_looks,
     }
     return {
         "features": cache.provenance,

@@ -30,7 +30,7 @@ def prepare(options: ExtractOptions) -> Extraction:
         InputError: something that cannot be opened or does not fit.
         UsageError: an unknown name, or a feature of something that the target does not have.
     """
-    asked = _feature_plan.wanted(options.features, options.feature_settings)
+    asked = _feature_plan.wanted(options.observed, options.feature_settings)
     device = _forward.resolve_device(options.device)
     whole = open_data(options.data, options.data_request())
     data = selected(whole, options.limit_classes, options.max_members, options.max_non_members, options.seed)

@@ -1,35 +1,26 @@
 """The stage ``train-attack``: attacks are fitted, tuned and chosen on the known samples of a feature cache."""
 
-import hashlib
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mi_audit.attacks._nested import name_of
-from mi_audit.attacks._per_class import PerClass
-from mi_audit.attacks._per_subset import PerSubset
-from mi_audit.attacks.interface import Attack, FittedAttack, Observations, observe
+from mi_audit.attacks.interface import FittedAttack
 from mi_audit.errors import DataSetError
-from mi_audit.metrics.decisions import Decisions
-from mi_audit.metrics.ranking import auc
 from mi_audit.schema.arrays import digest
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
 from mi_audit.schema.trained_attacks import OUTPUTS, TrainedAttack, TrainedAttacks
 from mi_audit.stages import _split
-from mi_audit.stages._balancing import balanced
 from mi_audit.stages._provenance import versions
-from mi_audit.stages._sights import ALL, Sight, sights
-from mi_audit.stages._training_plan import Plan, TrainOptions, draws_of, planned
+from mi_audit.stages._sights import sights
+from mi_audit.stages._spread import Fitting, Split, repeated
+from mi_audit.stages._trainer import MIN_PER_CLASS, Trainer, Validation, train
+from mi_audit.stages._training_plan import Plan, TrainOptions, planned
 from mi_audit.stages.progress import Progress, Silence
 
-MIN_PER_CLASS = 15
-MIN_PER_SUBSET = 5
-N_CLASSES_SEARCHED = 10
 ARRAYS_READ = ("outputs", "is_member", "is_audited", "label", "predicted", "sample_id")
 
 
@@ -41,186 +32,78 @@ def train_attacks(cache: FeatureCache, options: TrainOptions, progress: Progress
         DataSetError: too few known samples on a side.
         OutputsError: an attack was asked for that needs more than the target gives.
     """
-    progress = progress or Silence()
-    chosen = planned(options)
-    is_known = cache.is_audited & _split.known_samples(
-        cache.sample_id, cache.label, cache.is_member, chosen.known_fraction, chosen.seed
-    )
-    _check_sides(cache.is_member[is_known])
-    looked_at, skipped = sights(cache, is_known, chosen, is_chosen=bool(options.attacks))
-    trained, validations, payloads = [], {}, {}
-    progress.start("training attacks", sum(len(sight.attacks) for sight in looked_at))
-    for sight in looked_at:
-        trainer = _Trainer.on(cache, is_known, chosen, sight)
-        for label, attack in sight.attacks.items():
-            summary, validations[label], fitted = _train(label, attack, trainer, progress)
-            trained.append(summary)
-            payloads[label] = np.frombuffer(fitted.to_bytes(), np.uint8)
-            progress.advance(1)
-    progress.finish()
+    progress, chosen = progress or Silence(), planned(options)
+    is_known = _known(cache, chosen)
+    done = fitted_on(cache, is_known, chosen, progress, is_chosen=bool(options.attacks))
+    spread = repeated(cache, chosen, _fitting(options), progress) if chosen.repeats else ()
     arrays = cache.arrays()
     return TrainedAttacks(
-        attacks=tuple(trained),
-        payloads=payloads,
-        selected=_selected(validations),
+        attacks=done.attacks,
+        payloads={label: np.frombuffer(fitted.to_bytes(), np.uint8) for label, fitted in done.fitted.items()},
+        selected=done.selected,
         protocol=chosen.protocol,
         known_id=cache.sample_id[is_known],
-        fitted_on={name: digest(arrays[name]) for name in (*ARRAYS_READ, *_features_read(trained))},
+        fitted_on={name: digest(arrays[name]) for name in (*_arrays_read(cache), *_features_read(done.attacks))},
         provenance={"features_key": cache.provenance.get("key"), "options": _as_json(chosen), "versions": versions()},
-        findings=(*skipped, *_findings(trained)),
+        findings=done.findings,
+        spread=spread,
     )
 
 
 @dataclass(frozen=True)
-class _Trainer:
-    """What is seen of the known samples, and how attacks are fitted on them."""
-
-    seen: Observations
-    is_member: npt.NDArray[np.bool_]
-    fold: npt.NDArray[np.int64]
-    plan: Plan
-    sight: Sight
-
-    @classmethod
-    def on(cls, cache: FeatureCache, is_known: npt.NDArray[np.bool_], chosen: Plan, sight: Sight) -> "_Trainer":
-        """What is looked at of the known samples of a cache, divided into folds."""
-        rows = np.flatnonzero(is_known)
-        is_member, label = cache.is_member[rows], cache.label[rows]
-        plan = replace(chosen, view="summary") if sight.name == ALL else chosen
-        fold = _split.folds(cache.sample_id[rows], label, is_member, plan.n_folds, plan.seed)
-        return cls(observe(cache, rows, plan.view, sight.on), is_member, fold, plan, sight)
-
-    def take(self, rows: npt.NDArray[np.bool_]) -> "_Trainer":
-        return replace(self, seen=self.seen.take(rows), is_member=self.is_member[rows], fold=self.fold[rows])
-
-    def fit(self, attack: Attack, rng: np.random.Generator, min_per_class: int = MIN_PER_CLASS) -> FittedAttack:
-        """The attack, balanced and fitted on these samples."""
-        if attack.is_fixed or not (self.plan.per_class or self.sight.per_subset):
-            rows, weight = balanced(self.is_member, np.zeros(len(self.seen), np.int64), self.plan.balance, rng)
-            return attack.fit(self.seen.take(rows), self.is_member[rows], weight, rng)
-        if self.sight.per_subset:
-            attack = PerSubset(attack, min(MIN_PER_SUBSET, min_per_class))
-        group = self._groups()
-        # Rows of small groups stay as they are, so that repeats of a few samples cannot make a group look large.
-        least = min_per_class if not self.sight.per_subset else min(MIN_PER_SUBSET, min_per_class)
-        is_large = np.isin(group, _groups_with(least, group, self.is_member))
-        large, small = np.flatnonzero(is_large), np.flatnonzero(~is_large)
-        drawn, weight = balanced(self.is_member[large], group[large], self.plan.balance, rng)
-        rows, weight = np.concatenate([large[drawn], small]), np.concatenate([weight, np.ones(len(small))])
-        if self.plan.per_class:
-            attack = PerClass(attack, min_per_class)
-        return attack.fit(self.seen.take(rows), self.is_member[rows], weight, rng)
-
-    def _groups(self) -> npt.NDArray[np.int64]:
-        """(n,) numbers of the groups in which both sides get the same say: classes, subsets, or both."""
-        label = self.seen.label if self.plan.per_class else np.zeros(len(self.seen), np.int64)
-        return 2 * label + self.seen.is_correct if self.sight.per_subset else label
-
-    def cross_validated(self, attack: Attack, rng: np.random.Generator) -> "_Validation":
-        """How the attack does at its own threshold on samples it was not fitted on."""
-        score = np.full(len(self.seen), np.nan)
-        for number in range(self.plan.n_folds):
-            is_test = self.fold == number
-            training = self.take(~is_test)
-            if not 0 < training.is_member.sum() < len(training.seen):
-                return _Validation(None, 0.0, None)
-            fitted = training.fit(attack, rng, min_per_class=1)
-            score[is_test] = fitted.score(self.seen.take(is_test)) - fitted.threshold
-        return _Validation.of(score, self.is_member)
-
-    def searching(self) -> "_Trainer":
-        """What settings and attacks are compared on: all known samples, or for attacks per class those of some classes.
-
-        The founding paper searched for every class anew, which takes a CPU-day per target; here all classes share the
-        setting that does best on a few of them.
-        """
-        if not self.plan.per_class:
-            return self
-        large = _groups_with(MIN_PER_CLASS, self.seen.label, self.is_member)
-        classes = np.random.default_rng(self.plan.seed).permutation(large)
-        chosen = classes[:N_CLASSES_SEARCHED]
-        return self.take(np.isin(self.seen.label, chosen)) if len(chosen) else self
-
-
-def _groups_with(minimum: int, group: npt.NDArray[np.int64], is_member: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """The groups that have so many members and so many non-members, rising."""
-    n_members = np.bincount(group, weights=is_member)
-    n_non_members = np.bincount(group, weights=~is_member)
-    return np.flatnonzero(np.minimum(n_members, n_non_members) >= minimum)
-
-
-@dataclass(frozen=True)
-class _Validation:
-    """What cross-validation on the known samples says about an attack.
+class Fitted:
+    """All attacks on one split into known and held-out samples.
 
     Attributes:
-        balanced_accuracy: ``None`` where not estimable.
-        standard_error: of the balanced accuracy, from the two binomial rates.
-        auc: of the scores, each taken relative to its own threshold.
+        attacks: in the order of reports.
+        fitted: by label.
+        selected: label of the best on the known samples.
+        findings: doubts raised while training.
     """
 
-    balanced_accuracy: float | None
-    standard_error: float
-    auc: float | None
-
-    @classmethod
-    def of(cls, score: npt.NDArray[np.float64], is_member: npt.NDArray[np.bool_]) -> "_Validation":
-        """From scores relative to the threshold; samples without a score are left out."""
-        is_scored = ~np.isnan(score)
-        score, is_member = score[is_scored], is_member[is_scored]
-        decisions = Decisions.of(score, 0.0, is_member)
-        if decisions.missing_side:
-            return cls(None, 0.0, None)
-        recall, far = decisions.tp / decisions.n_members, decisions.fp / decisions.n_non_members
-        variance = recall * (1 - recall) / decisions.n_members + far * (1 - far) / decisions.n_non_members
-        return cls((1 + recall - far) / 2, float(np.sqrt(variance)) / 2, auc(score, is_member).value)
+    attacks: tuple[TrainedAttack, ...]
+    fitted: Mapping[str, FittedAttack]
+    selected: str
+    findings: tuple[Finding, ...]
 
 
-def _train(
-    label: str, attack: Attack, trainer: _Trainer, progress: Progress
-) -> tuple[TrainedAttack, _Validation, FittedAttack]:
-    """Search, cross-validate and fit one attack; its randomness depends on the seed and its label only."""
-    rng = np.random.default_rng([trainer.plan.seed, *hashlib.sha256(label.encode()).digest()[:8]])
-    draws = draws_of(attack, trainer.plan, rng)
-    if len(draws) > 1:
-        n_fits = len(draws) * trainer.plan.n_folds
-        progress.say(f"{label}: comparing {len(draws)} settings by cross-validation, {n_fits} fits ...")
-    attack, validation = _best_setting(draws, trainer.searching(), rng, progress)
-    fitted = trainer.fit(attack, rng)
-    summary = TrainedAttack(
-        label=label,
-        name=name_of(attack),
-        options=asdict(cast("Any", attack)),
-        view=trainer.plan.view,
-        threshold=float(fitted.threshold),
-        is_fixed=attack.is_fixed,
-        per_class=trainer.plan.per_class and not attack.is_fixed,
-        n_classes_skipped=getattr(fitted, "n_skipped", 0),
-        balanced_accuracy=validation.balanced_accuracy,
-        auc=validation.auc,
-        n_draws=len(draws),
-        on=trainer.sight.on if not attack.is_fixed else (OUTPUTS,),
-        per_subset=trainer.sight.per_subset and not attack.is_fixed,
+def fitted_on(
+    cache: FeatureCache, is_known: npt.NDArray[np.bool_], chosen: Plan, progress: Progress, *, is_chosen: bool
+) -> Fitted:
+    """The attacks, fitted and chosen on these samples; nothing of any other sample is looked at.
+
+    Args:
+        cache: the feature cache.
+        is_known: (n_samples,) whose membership the attacks are told.
+        chosen: the plan.
+        progress: told about it.
+        is_chosen: whether the user named the attacks, so that none may be left out silently.
+
+    Raises:
+        DataSetError: no known samples on a side.
+    """
+    _check_sides(cache.is_member[is_known])
+    looked_at, skipped = sights(cache, is_known, chosen, is_chosen=is_chosen)
+    trained, validations, all_fitted = [], {}, {}
+    progress.start("training attacks", sum(len(sight.attacks) for sight in looked_at))
+    for sight in looked_at:
+        trainer = Trainer.on(cache, is_known, chosen, sight)
+        for label, attack in sight.attacks.items():
+            summary, validations[label], all_fitted[label] = train(label, attack, trainer, progress)
+            trained.append(summary)
+            progress.advance(1)
+    progress.finish()
+    return Fitted(tuple(trained), all_fitted, _selected(validations), (*skipped, *_findings(trained)))
+
+
+def _known(cache: FeatureCache, chosen: Plan) -> npt.NDArray[np.bool_]:
+    known = _split.known_samples(
+        cache.sample_id, cache.label, cache.is_member, chosen.known_fraction, chosen.seed, cache.group
     )
-    return summary, validation, fitted
+    return np.asarray(cache.is_audited & known)
 
 
-def _best_setting(
-    draws: Sequence[Attack], trainer: _Trainer, rng: np.random.Generator, progress: Progress
-) -> tuple[Attack, _Validation]:
-    """The first of the settings with the highest cross-validated balanced accuracy, and how it did."""
-    seed, began = int(rng.integers(2**32)), time.monotonic()
-    validations: list[_Validation] = []
-    for draw in draws:
-        validations.append(trainer.cross_validated(draw, np.random.default_rng(seed)))
-        if len(validations) == 1 and len(draws) > 1:
-            left = (time.monotonic() - began) * (len(draws) - 1)
-            progress.say(f"  about {left:,.0f} s to go, at the pace of the first setting")
-    best = max(range(len(draws)), key=lambda number: validations[number].balanced_accuracy or 0.0)
-    return draws[best], validations[best]
-
-
-def _selected(validations: Mapping[str, _Validation]) -> str:
+def _selected(validations: Mapping[str, Validation]) -> str:
     """The label of the attack to report: the best on the known samples.
 
     Balanced accuracies within one standard error of the highest cannot be told apart; among those attacks the one with
@@ -233,6 +116,17 @@ def _selected(validations: Mapping[str, _Validation]) -> str:
     floor = (best.balanced_accuracy or 0.0) - best.standard_error
     rivals = {label: one for label, one in estimable.items() if (one.balanced_accuracy or 0.0) >= floor}
     return max(rivals, key=lambda label: rivals[label].auc or 0.0)
+
+
+def _fitting(options: TrainOptions) -> Fitting:
+    """How another split of a cache is fitted: as this one."""
+
+    def fit(cache: FeatureCache, plan: Plan) -> Split:
+        is_known = _known(cache, plan)
+        done = fitted_on(cache, is_known, plan, Silence(), is_chosen=bool(options.attacks))
+        return Split(cache.is_audited & ~is_known, done.attacks, done.fitted)
+
+    return fit
 
 
 def _as_json(chosen: Plan) -> dict[str, Any]:
@@ -249,8 +143,13 @@ def _check_sides(is_member: npt.NDArray[np.bool_]) -> None:
     if min(n_members, n_non_members) < 1:
         raise DataSetError(
             f"expected known members and known non-members, got {n_members} and {n_non_members}",
-            tip="give more samples or another --known-fraction: the share is rounded down in every class",
+            tip="give more samples or another --known-fraction: the share is rounded down in every class, and a group "
+            "is never divided",
         )
+
+
+def _arrays_read(cache: FeatureCache) -> tuple[str, ...]:
+    return ARRAYS_READ if cache.group is None else (*ARRAYS_READ, "group")
 
 
 def _features_read(trained: Sequence[TrainedAttack]) -> list[str]:

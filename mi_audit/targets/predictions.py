@@ -12,7 +12,13 @@ from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
 from mi_audit.targets._assembling import refuse_arch
 from mi_audit.targets._predictions import delimited, npz, parquet
-from mi_audit.targets._predictions.checking import checked_outputs, looks_like_probabilities, membership, sample_ids
+from mi_audit.targets._predictions.checking import (
+    checked_outputs,
+    groups,
+    looks_like_probabilities,
+    membership,
+    sample_ids,
+)
 from mi_audit.targets._predictions.classes import Classes, classes_of
 from mi_audit.targets._predictions.table import Table, refuse
 from mi_audit.targets.interface import TargetRequest, TargetSource
@@ -37,6 +43,7 @@ class Predictions(TargetSource):
     ``label``                   (n,) the true classes: numbers from 0, or names
     ``is_member``               (n,) true and false, 1 and 0, yes and no
     ``sample_id``, optional     (n,) unique; without it samples are named by side and row
+    ``group``, optional         (n,) what belongs together: one person, many samples
     ==========================  ==============================================================================
 
     In text and Parquet the outputs are one column per class (``logits_0``, ..., or ``logits_<class name>``), or one
@@ -105,6 +112,7 @@ def _cache(table: Table, file_format: str) -> FeatureCache:
         class_names=classes.names,
         provenance={"target": _target(table, file_format, classes), "dataset": {"name": table.path.name}},
         findings=(*_assumptions(table, classes), *_doubts(table, outputs)),
+        group=groups(table, is_member),
     )
 
 
@@ -133,9 +141,6 @@ def _doubts(table: Table, outputs: np.ndarray[tuple[int, int], np.dtype[np.float
     """What weakens an audit of these predictions."""
     missing = "duplicates of members among the non-members were not looked for: predictions come without images"
     doubts = [Finding("no-images", "note", missing)]
-    if table.has_group:
-        message = "the column group is not used: samples that belong together may be split or counted as independent"
-        doubts.append(Finding("group-not-used", "warning", message))
     if table.kind == "logits" and looks_like_probabilities(outputs):
         message = "every row of logits lies from 0 to 1 and sums to 1: if these are probabilities, name them so"
         doubts.append(Finding("logits-look-like-probabilities", "warning", message))

@@ -5,7 +5,7 @@ from sklearn.metrics import balanced_accuracy_score
 from mi_audit import plugins, store
 from mi_audit.attacks.interface import Observations
 from mi_audit.attacks.naive import FittedNaive, Naive
-from mi_audit.attacks.threshold import FittedThreshold, Threshold
+from mi_audit.attacks.threshold import SIGNALS, FittedThreshold, Threshold
 from mi_audit.errors import ContainerError, OutputsError, UsageError
 from mi_audit.metrics import confidence
 from tests.attacks.samples import balanced, leaky, plain
@@ -57,10 +57,10 @@ def test_a_sample_at_the_lowest_flagged_score_is_flagged():
 def test_every_signal_is_an_argument():
     assert Threshold.argument == "signal"
     assert Threshold.arguments == confidence.SIGNALS
-    for signal in confidence.SIGNALS:
+    for signal in SIGNALS:
         assert plugins.load("attacks", "threshold", {"signal": signal}).signal == signal
     with pytest.raises(UsageError, match="signal"):
-        plugins.load("attacks", "threshold", {"signal": "margin"})
+        plugins.load("attacks", "threshold", {"signal": "margins"})
 
 
 def test_labels_alone_cannot_be_cut():

@@ -34,8 +34,8 @@ def seen(target: TargetModel, bound: BoundFeature, n: int = 8) -> Batch:
     return target.batch(batch.images, batch.label, bound.taps)
 
 
-def test_the_three_features_are_there() -> None:
-    assert {"layer", "gradient-norm", "boundary-distance"} <= set(NAMES)
+def test_the_four_features_are_there() -> None:
+    assert {"layer", "gradient-norm", "boundary-distance", "label-only-distance"} <= set(NAMES)
 
 
 def test_a_feature_is_a_frozen_dataclass_whose_argument_is_a_field_of_texts(feature: Feature) -> None:
@@ -62,7 +62,7 @@ def test_a_batch_of_one_is_its_row_in_a_batch_of_eight(feature: Feature, target:
     together = bound.compute(batch).values
     alone = target.batch(batch.images[3:4], batch.label[3:4], bound.taps)
     for name, values in feature.bind(target, SHAPE).compute(alone).values.items():
-        torch.testing.assert_close(values, together[name][3:4], rtol=5e-3, atol=1e-6)
+        torch.testing.assert_close(values, together[name][3:4], rtol=5e-3, atol=1e-6, equal_nan=True)
 
 
 def test_input_and_target_are_left_as_they_were(feature: Feature, target: TargetModel) -> None:

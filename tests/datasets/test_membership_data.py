@@ -43,6 +43,15 @@ def test_labels_out_of_range_are_told_with_their_side(label: int, got: str) -> N
         MembershipData("x", side(2, 1, 1, 1), side(1, 1, 1, 1, label=label), ("a", "b"))
 
 
+def test_a_group_on_both_sides_is_named() -> None:
+    members, non_members = (
+        Side(ArrayImages(np.zeros((2, 1, 1, 1), np.uint8)), np.zeros(2, np.int64), ["a", "b"], group)
+        for group in (["anna", "bo"], ["cy", "anna"])
+    )
+    with pytest.raises(DataSetError, match="expected every group on one side, got anna among members and non-members"):
+        MembershipData("x", members, non_members, ("only",))
+
+
 def test_an_empty_side_is_told() -> None:
     with pytest.raises(DataSetError, match="expected at least one of the non-members, got none"):
         MembershipData("x", side(2, 1, 1, 1), side(0, 1, 1, 1), ("a",))

@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from mi_audit.errors import UsageError
 from mi_audit.features import _fused_sums, _layer_sums, _moments
+from mi_audit.features._frozen_copy import frozen_copy
+from mi_audit.features._one_by_one import sample_gradients
 from mi_audit.features.gradient_norm import GradientNorm
 from mi_audit.target_model import Batch, Preprocessing, TargetModel
-from tests.features.networks import SHAPE, WITH_RULES, WITHOUT_RULES, batch_of, plain, target_of
+from tests.features.networks import SHAPE, WITH_RULES, WITHOUT_RULES, batch_of, plain, seven, target_of
 
 SIZES, SHAPES = slice(0, 5), slice(5, 7)
 
@@ -228,26 +231,114 @@ def test_kernels_agree(dtype: str) -> None:
     np.testing.assert_allclose(fused, eager, rtol=1e-5 if dtype == "float32" else 1e-12)
 
 
-@pytest.mark.parametrize("name", ["cifar10_resnet20_chenyaofo.pth"])
-def test_a_trained_network_in_float32_is_that_of_float64(name: str, assets: Path) -> None:
-    """Members and non-members alike, with their own labels; then with logits scaled up until 1 - p is 1e-15."""
+class Switches(nn.Module):
+    """Bright images go another way, on which a layer's weight is used without calling the layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(192, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.flatten(1)
+        return nn.functional.linear(x.tanh(), self.head.weight) if x.mean() > 0 else self.head(x)
+
+
+def test_a_network_that_goes_another_way_later_is_found_out() -> None:
+    torch.manual_seed(0)
+    target = target_of(Switches())
+    dark = batch_of(target)
+    dark = target.batch(dark.images // 8, dark.label)
+    bright = target.batch(255 - dark.images, dark.label)
+    bound = GradientNorm(dtype="float64").bind(target, SHAPE)
+    bound.compute(dark)
+    assert bound.findings() == ()
+    got = bound.compute(bright).values["gradient-norm:w"].numpy()
+    np.testing.assert_allclose(got[:, [0, 1, 3, 5, 6]], expected(target, bright)[0][:, [0, 1, 3, 5, 6]], rtol=1e-6)
+    assert "gradients-corrected-late" in {finding.slug for finding in bound.findings()}
+    assert {finding.severity for finding in bound.findings()} == {"warning", "note"}
+
+
+class Relus(TorchFunctionMode):
+    """Keeps which units of every ReLU are on; or, given that, puts it in the place of their own signs."""
+
+    def __init__(self, forced: list[torch.Tensor] | None = None) -> None:
+        super().__init__()
+        self.seen: list[torch.Tensor] = []
+        self.forced = iter(forced) if forced is not None else None
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function not in (nn.functional.relu, torch.relu, torch.Tensor.relu):
+            return function(*args, **(kwargs or {}))
+        if self.forced is not None:
+            return args[0] * next(self.forced).to(args[0])
+        self.seen.append(args[0].detach() > 0)
+        return function(*args, **(kwargs or {}))
+
+
+def units_on(target: TargetModel, batch: Batch, dtype: torch.dtype) -> list[torch.Tensor]:
+    target = frozen_copy(target, dtype)
+    with torch.no_grad(), Relus() as relus:
+        target.module(target.prepare(batch.images.permute(0, 3, 1, 2).to(dtype) / 255))
+    return relus.seen
+
+
+def with_units(target: TargetModel, batch: Batch, on: list[torch.Tensor], row: int) -> np.ndarray:
+    """The seven statistics of one sample's gradient in float64, with the units that are on given."""
+    copied, only = frozen_copy(target, torch.float64), slice(row, row + 1)
+    names = tuple(name for name, _ in target.module.named_parameters())
+    with Relus([each[only] for each in on]):
+        pixels = batch.images[only].permute(0, 3, 1, 2).double() / 255
+        found, _, scale = sample_gradients(copied, names, pixels, batch.label[only])
+    return seven(torch.cat([each.flatten() for each in found.values()]).numpy() * float(scale))
+
+
+def relative(got: np.ndarray, wanted: np.ndarray, count: int) -> np.ndarray:
+    """(n,) the largest error of L2, mean, skewness and kurtosis, each by its own size; the signed two, which may be
+    anything near 0 by cancellation, not by less than a thousandth of the mean size, and a tenth."""
+    least = np.stack([0 * wanted[:, 1], 1e-3 * wanted[:, 0] / count, 0 * wanted[:, 1] + 0.1, 0 * wanted[:, 1]], 1)
+    columns = [1, 4, 5, 6]
+    off = np.abs(got[:, columns] - wanted[:, columns]) / np.maximum(np.abs(wanted[:, columns]), least)
+    return off.max(1)
+
+
+@pytest.mark.parametrize(
+    ("name", "arch", "n", "factor"),
+    [
+        ("cifar10_resnet20_chenyaofo.pth", "cifar_resnet20", 40, 1.0),
+        ("cifar10_resnet20_chenyaofo.pth", "cifar_resnet20", 16, 3.0),
+        ("cifar10_resnet56_akamaster.th", "cifar_resnet56_a", 8, 3.0),
+    ],
+)
+def test_a_trained_network_in_float32_is_that_of_float64(
+    name: str, arch: str, n: int, factor: float, assets: Path
+) -> None:
+    """To 1e-4, as is or with logits scaled up until 1 - p is 1e-15; except where float32 has other ReLUs on.
+
+    An input of a ReLU that is 0 up to the rounding of the forward pass may be on either side of 0, and both sides give
+    a gradient. In one sample of thirty or so there is such a unit, and that may change a statistic by a percent. With
+    the same units on the two agree, so that nothing else differs.
+    """
     from mi_audit import plugins
     from mi_audit.targets.interface import TargetRequest
 
-    request = TargetRequest(n_classes=10, shape=(32, 32, 3), data_name="cifar10", arch="cifar_resnet20")
+    request = TargetRequest(n_classes=10, shape=(32, 32, 3), data_name="cifar10", arch=arch)
     target = plugins.load("targets", "file").open(str(assets / "checkpoints" / name), request)
-    images = torch.from_numpy(np.load(assets / "data" / "cifar10_subset.npz")["images"][:24])
-    label = target.batch(images, torch.zeros(24, dtype=torch.int64)).logits.argmax(1)
-    for factor in (1.0, 3.0):
-        with torch.no_grad():
-            target.module.fc.weight.mul_(factor)
-            target.module.fc.bias.mul_(factor)
-        batch = target.batch(images, label)
-        got, wanted = both(target, batch)[0], both(target, batch, dtype="float64")[0]
-        got, wanted = got[:, [0, 1, 4, 5, 6]], wanted[:, [0, 1, 4, 5, 6]]
-        off = np.abs(got - wanted) / np.abs(wanted)
-
-        assert np.median(off, axis=0).max() < 1e-4
+    images = torch.from_numpy(np.load(assets / "data" / "cifar10_subset.npz")["images"][:n])
+    label = target.batch(images, torch.zeros(n, dtype=torch.int64)).logits.argmax(1)
+    head = next(each for each in reversed([*target.module.modules()]) if isinstance(each, nn.Linear))
+    with torch.no_grad():
+        head.weight.mul_(factor)
+        head.bias.mul_(factor)
+    batch = target.batch(images, label)
+    got, wanted = both(target, batch)[0], both(target, batch, dtype="float64")[0]
+    count = sum(each.numel() for each in target.module.parameters())
+    on, exact = (units_on(target, batch, dtype) for dtype in (torch.float32, torch.float64))
+    n_differing = sum((a != b).flatten(1).sum(1) for a, b in zip(on, exact, strict=True)).numpy()
+    assert relative(got, wanted, count)[n_differing == 0].max() <= 1e-4
+    assert (n_differing > 0).mean() < 0.2
+    for row in np.flatnonzero(n_differing):
+        same_units = with_units(target, batch, on, row)[None]
+        assert relative(got[row : row + 1], same_units, count).max() <= 1e-4
 
 
 def test_preprocessing_is_part_of_the_image_gradient() -> None:

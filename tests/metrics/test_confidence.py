@@ -46,6 +46,8 @@ def reference(z, y):
             "entropy": float(sum(value * value.ln() for value in p)),
             "modified-entropy": float(modified),
             "log-confidences": [float(value.ln()) for value in p],
+            "margin": float((p[y] / max(p[j] for j in range(len(p)) if j != y)).ln()),
+            "output-gradient": -float((sum((p[j] - (j == y)) ** 2 for j in range(len(p)))).sqrt().ln()),
         }
 
 
@@ -60,8 +62,10 @@ def test_every_number_keeps_its_relative_precision(phi, others):
     assert confidence.log_odds(z, y, "logits")[0] == pytest.approx(expected["log-odds"], rel=1e-13, abs=1e-15)
     assert confidence.loss(z, y, "logits")[0] == pytest.approx(-expected["loss"], **close)
     assert confidence.log_confidences(z, "logits")[0] == pytest.approx(expected["log-confidences"], **close)
+    logarithms = {"rel": 1e-13, "abs": 1e-15}  # these cross 0
     for name, values in confidence.signals(z, y, "logits").items():
-        assert values[0] == pytest.approx(expected[name], **close), name
+        bounds = logarithms if name in confidence.MORE_SIGNALS else close
+        assert values[0] == pytest.approx(expected[name], **bounds), name
 
 
 def test_ordinary_logits_agree_with_scipy(logits, label):
@@ -73,12 +77,17 @@ def test_ordinary_logits_agree_with_scipy(logits, label):
     np.testing.assert_allclose(confidence.log_confidences(logits, "logits"), log_p, rtol=1e-9)
     np.testing.assert_allclose(confidence.true_class_confidence(logits, label, "logits"), p[rows, label], rtol=1e-12)
     signals = confidence.signals(logits, label, "logits")
-    assert tuple(signals) == confidence.SIGNALS
+    assert tuple(signals) == (*confidence.SIGNALS, *confidence.MORE_SIGNALS)
     np.testing.assert_allclose(signals["loss"], log_p[rows, label], rtol=1e-9)
     np.testing.assert_allclose(signals["max-confidence"], log_p.max(axis=1), rtol=1e-9)
     np.testing.assert_allclose(signals["entropy"], -entropy(p, axis=1), rtol=1e-9)
     modified = (1 - p[rows, label]) * log_p[rows, label] + (others * np.log1p(-others)).sum(axis=1)
     np.testing.assert_allclose(signals["modified-entropy"], modified, rtol=1e-9)
+    p_label = p[rows, label]
+    np.testing.assert_allclose(signals["log-odds"], np.log(p_label) - np.log(others.sum(axis=1)), rtol=1e-9)
+    np.testing.assert_allclose(signals["margin"], np.log(p_label / others.max(axis=1)), rtol=1e-9, atol=1e-12)
+    norm = np.linalg.norm(p - np.eye(12)[label], axis=1)
+    np.testing.assert_allclose(signals["output-gradient"], -np.log(norm), rtol=1e-9, atol=1e-12)
 
 
 def test_signals_point_towards_members():
@@ -91,6 +100,7 @@ def test_only_signals_that_know_the_label_see_a_mistake():
     right, wrong = (confidence.signals(np.array([[6.0, 0, 0]]), np.array([y]), "logits") for y in (0, 1))
     assert right["loss"] > wrong["loss"]
     assert right["modified-entropy"] > wrong["modified-entropy"]
+    assert all(right[name] > wrong[name] for name in confidence.MORE_SIGNALS)
     assert right["max-confidence"] == wrong["max-confidence"]
     assert right["entropy"] == wrong["entropy"]
 

@@ -56,6 +56,8 @@ def test_features_may_be_nan_where_extraction_failed():
         ({"predicted": np.array([0, 1, 2, 0, 1, 3])}, "expected predicted from 0 to 2"),
         ({"label": np.zeros(6)}, "expected label of dtype kind 'i'"),
         ({"sample_id": np.array(["a", "b", "c", "d", "e", "a"])}, "unique"),
+        ({"group": np.array(["a", "b", "a", "b", "a", "b"]), "is_member": np.arange(6) < 3}, "'a' among members and"),
+        ({"group": np.array(["a"] * 5)}, r"expected group of shape \(6,\)"),
         ({"sample_id": np.arange(6)}, "expected sample_id of dtype kind 'U'"),
         ({"sample_id": np.array(["a"] * 6, dtype=object)}, "expected sample_id of dtype kind 'U'"),
         ({"columns": {}}, "expected columns for"),

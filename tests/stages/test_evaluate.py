@@ -25,14 +25,26 @@ def audit(planted):
     return evaluate(planted, train_attacks(planted, OPTIONS), EvaluateOptions(by_class=True))
 
 
-def test_no_known_sample_is_scored_by_a_fitted_attack(planted, audit):
+def test_no_known_sample_is_scored_by_an_attack_whose_score_was_fitted(planted, audit):
     known = train_attacks(planted, OPTIONS).known_id
     is_known = np.isin(audit.samples.sample_id, known)
     for attack in audit.attacks:
         is_scored = ~np.isnan(audit.samples.score[attack.label])
-        assert is_scored[is_known].all() == attack.is_fixed
+        assert is_scored[is_known].all() == is_scored[is_known].any() == attack.has_fixed_score
         assert is_scored[~is_known].all()
     assert np.array_equal(audit.samples.is_held_out, ~is_known)
+    assert {attack.label: attack.has_fixed_score for attack in audit.attacks} == {
+        "naive": True,
+        "threshold:loss": True,
+        "logistic-regression": False,
+    }
+
+
+def test_a_threshold_that_was_fitted_decides_about_held_out_samples_only(planted, audit):
+    samples = {row.samples for row in audit.rows if row.attack == "threshold:loss"}
+    assert samples == {"held-out"}
+    apart = train_attacks(planted, TrainOptions(attacks=("threshold:loss",), per_class=True))
+    assert not apart.attacks[0].has_fixed_score  # each class's score counts from a threshold that was fitted
 
 
 @pytest.mark.parametrize("subset", ["all", "correct", "misclassified"])

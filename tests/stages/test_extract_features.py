@@ -46,7 +46,7 @@ def extraction(
         sides.append(Side(images, np.arange(len(images)) % 5, [f"{name}/{i}" for i in range(len(images))]))
     data = MembershipData(None, *sides, tuple("abcde"))
     chosen = ExtractOptions(model="net.pt", data="made", features=features or ("outputs",), **options)
-    asked = _feature_plan.wanted(chosen.features, chosen.feature_settings)
+    asked = _feature_plan.wanted(chosen.observed, chosen.feature_settings)
     return Extraction(chosen, target, data, features=_feature_plan.planned(asked, target, pixels.shape[1:]))
 
 
@@ -342,3 +342,17 @@ def test_all_features_of_a_real_network(assets, tmp_path):
     assert (distances > 0).all()
     without = extract.run(extract.prepare(dataclasses.replace(options, features=("outputs",), feature_settings=())))
     assert without.outputs.tobytes() == cache.outputs.tobytes()
+
+
+def test_a_feature_of_a_subsample_is_nan_elsewhere_which_is_no_failure(tmp_path):
+    settings = ("label-only-distance.n=10", "label-only-distance.queries=60")
+    cache = written(tmp_path / "a.npz", "label-only-distance", feature_settings=settings)
+    has_value = np.isfinite(cache.features["label-only-distance"]).all(axis=1)
+    assert [int((has_value & side).sum()) for side in (cache.is_member, ~cache.is_member)] == [5, 5]
+    about = [finding for finding in cache.findings if finding.slug.startswith("feature")]
+    assert [finding.slug for finding in about] == ["feature-subsample"]
+    assert "a subsample of 5 members and 5 non-members" in about[0].message
+    small = written(tmp_path / "b.npz", "label-only-distance", feature_settings=settings, batch_size=4)
+    np.testing.assert_allclose(small.features["label-only-distance"], cache.features["label-only-distance"], rtol=1e-2)
+    again = written(tmp_path / "a.npz", "label-only-distance", feature_settings=settings)
+    assert again.findings == cache.findings

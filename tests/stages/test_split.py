@@ -71,3 +71,59 @@ def test_a_seed_that_a_generator_cannot_take_is_an_error(seed):
     with pytest.raises(UsageError, match="expected --seed from 0"):
         _split.checked_seed(seed)
     assert _split.checked_seed(_split.MAX_SEED) == 2**63 - 1
+
+
+def grouped(n_groups: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Groups of 1 to 9 samples on one side each, their samples of any of 3 classes."""
+    rng = np.random.default_rng(seed)
+    group = np.repeat([f"person {number}" for number in range(n_groups)], rng.integers(1, 10, n_groups))
+    is_member = np.array([int(name.split()[1]) % 3 > 0 for name in group.tolist()])
+    sample_id = np.array([f"side/{number}" for number in rng.permutation(len(group))])
+    return sample_id, rng.integers(0, 3, len(group)), is_member, group
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_samples_of_a_group_are_known_or_held_out_and_in_one_fold_together(seed):
+    sample_id, label, is_member, group = grouped()
+    known = _split.known_samples(sample_id, label, is_member, 0.5, seed, group)
+    fold = _split.folds(sample_id, label, is_member, 3, seed, group)
+    for name in np.unique(group):
+        assert len(set(known[group == name].tolist())) == len(set(fold[group == name].tolist())) == 1
+    for number in range(3):
+        assert np.mean(fold == number) == pytest.approx(1 / 3, abs=0.05)
+
+
+@pytest.mark.parametrize("fraction", [0.2, 0.5, 0.8])
+def test_shares_are_about_right_with_groups_and_never_above(fraction):
+    sample_id, label, is_member, group = grouped()
+    known = _split.known_samples(sample_id, label, is_member, fraction, 0, group)
+    for side in (True, False):
+        assert known[is_member == side].mean() == pytest.approx(fraction, abs=0.05)
+    # Each of the six cells leaves out less than one group of nine.
+    assert fraction * len(group) - 6 * 9 <= known.sum() <= fraction * len(group)
+
+
+def test_groups_of_one_sample_that_are_named_as_it_change_nothing():
+    sample_id, label, is_member = cells(11)
+    for fraction in (0.3, 0.5, 0.8):
+        alone = _split.known_samples(sample_id, label, is_member, fraction, 4)
+        assert np.array_equal(alone, _split.known_samples(sample_id, label, is_member, fraction, 4, sample_id))
+    assert np.array_equal(
+        _split.folds(sample_id, label, is_member, 3, 4), _split.folds(sample_id, label, is_member, 3, 4, sample_id)
+    )
+
+
+def test_the_order_of_samples_does_not_matter_with_groups_either():
+    sample_id, label, is_member, group = grouped()
+    known = _split.known_samples(sample_id, label, is_member, 0.5, 3, group)
+    order = np.random.default_rng(0).permutation(len(label))
+    shuffled = _split.known_samples(sample_id[order], label[order], is_member[order], 0.5, 3, group[order])
+    assert np.array_equal(known[order], shuffled)
+
+
+def test_a_group_that_is_larger_than_the_share_is_held_out():
+    sample_id, label, is_member = cells(10, n_classes=1)
+    group = np.where(is_member, "one", sample_id)
+    known = _split.known_samples(sample_id, label, is_member, 0.5, 0, group)
+    assert not known[is_member].any()
+    assert known[~is_member].sum() == 5

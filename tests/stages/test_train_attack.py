@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from mi_audit.errors import DataSetError, UsageError
+from mi_audit.errors import DataSetError, MismatchError, UsageError
+from mi_audit.stages import _split
+from mi_audit.stages._trainer import Validation
 from mi_audit.stages._training_plan import PLANS, TrainOptions, attacks_of, planned
-from mi_audit.stages.train_attack import _selected, _Validation, train_attacks
+from mi_audit.stages.evaluate import EvaluateOptions, evaluate
+from mi_audit.stages.progress import Silence
+from mi_audit.stages.train_attack import _selected, fitted_on, train_attacks
 from tests.stages.caches import cache
 
 QUICK = ("naive", "threshold", "logistic-regression")
@@ -30,6 +34,81 @@ def test_what_happens_to_held_out_samples_changes_nothing():
     assert other.attacks == trained.attacks
     for label, payload in trained.payloads.items():
         assert np.array_equal(payload, other.payloads[label])
+
+
+def options_of_everything() -> TrainOptions:
+    return TrainOptions(
+        attacks=("naive", "threshold", "class-conditional", "logistic-regression", "random-forest"),
+        search=1,
+        settings=("random-forest.n_estimators=10",),
+    )
+
+
+@pytest.mark.parametrize("kind", ["null", "planted"])
+def test_permuted_or_planted_membership_of_held_out_samples_changes_no_byte(kind):
+    """Orientation, threshold, settings and choice: none of them may depend on who is a member among the held-out."""
+    whole, chosen = cache(kind, n_side=300), planned(options_of_everything())
+    is_known = _split.known_samples(whole.sample_id, whole.label, whole.is_member, 0.5, 0)
+    held_out = np.flatnonzero(~is_known)
+    permuted, planted = whole.is_member.copy(), whole.is_member.copy()
+    permuted[held_out] = np.random.default_rng(1).permutation(permuted[held_out])
+    planted[held_out] = whole.outputs[held_out, 0] < 0
+    assert (permuted != whole.is_member).sum() > 50
+    first, *others = (
+        fitted_on(replace(whole, is_member=is_member), is_known, chosen, Silence(), is_chosen=True)
+        for is_member in (whole.is_member, permuted, planted)
+    )
+    for other in others:
+        assert (other.attacks, other.selected, other.findings) == (first.attacks, first.selected, first.findings)
+        for label, fitted in first.fitted.items():
+            assert fitted.to_bytes() == other.fitted[label].to_bytes()
+
+
+def test_the_same_test_would_see_a_known_sample_whose_membership_changed():
+    whole, chosen = cache("planted", n_side=300), planned(options_of_everything())
+    is_known = _split.known_samples(whole.sample_id, whole.label, whole.is_member, 0.5, 0)
+    known = np.flatnonzero(is_known)
+    permuted = whole.is_member.copy()
+    permuted[known] = np.random.default_rng(1).permutation(permuted[known])
+    first, other = (
+        fitted_on(replace(whole, is_member=is_member), is_known, chosen, Silence(), is_chosen=True)
+        for is_member in (whole.is_member, permuted)
+    )
+    assert first.attacks != other.attacks
+
+
+def test_groups_stay_together_and_bind_the_attacks():
+    whole = cache("planted")
+    group = np.array([f"{name.partition('/')[0]} {int(name.partition('/')[2]) // 6}" for name in whole.sample_id])
+    made = replace(whole, group=group)
+    trained = train_attacks(made, TrainOptions(attacks=QUICK))
+    is_known = np.isin(made.sample_id, trained.known_id)
+    assert set(group[is_known]).isdisjoint(group[~is_known])
+    assert is_known.mean() == pytest.approx(0.5, abs=0.02)
+    assert "group" in trained.fitted_on
+    assert "group" not in train_attacks(whole, TrainOptions(attacks=("naive",))).fitted_on
+    regrouped = replace(made, group=np.char.add(group, "x"))
+    with pytest.raises(MismatchError, match="its group differ"):
+        evaluate(regrouped, trained, EvaluateOptions())
+
+
+def test_a_leak_by_person_is_not_taken_for_one_of_membership():
+    """Each person has a signature and nothing tells members: told about other images of all persons, attacks "win"."""
+    whole = cache("null", n_side=800)
+    rng = np.random.default_rng(0)
+    person = np.repeat(np.arange(160), 10)
+    signature = rng.normal(size=(160, 4))[person] * 6
+    label = np.zeros(len(person), np.int64)
+    outputs = (signature + 0.1 * rng.normal(size=signature.shape)).astype(np.float32)
+    made = replace(whole, outputs=outputs, label=label, predicted=outputs.argmax(axis=1))
+    grouped = replace(made, group=np.array([f"person {number}" for number in person]))
+    options = TrainOptions(attacks=("random-forest",), settings=("random-forest.n_estimators=30",))
+    naive, honest = (
+        evaluate(one, train_attacks(one, options), EvaluateOptions()).row("random-forest").metrics["auc"].value
+        for one in (made, grouped)
+    )
+    assert naive > 0.8
+    assert abs(honest - 0.5) < 0.2  # 40 held-out persons a side
 
 
 def test_another_attack_beside_it_changes_nothing():
@@ -54,25 +133,25 @@ def test_a_gap_alone_makes_the_naive_score_one_half_plus_half_the_gap_on_the_kno
 
 
 def test_the_best_is_selected_and_auc_decides_between_those_that_cannot_be_told_apart():
-    far_better = {"a": _Validation(0.60, 0.01, 0.9), "b": _Validation(0.70, 0.01, 0.7)}
+    far_better = {"a": Validation(0.60, 0.01, 0.9), "b": Validation(0.70, 0.01, 0.7)}
     assert _selected(far_better) == "b"
-    close = {"a": _Validation(0.70, 0.01, 0.70), "b": _Validation(0.695, 0.01, 0.76), "c": _Validation(0.68, 0.01, 0.9)}
+    close = {"a": Validation(0.70, 0.01, 0.70), "b": Validation(0.695, 0.01, 0.76), "c": Validation(0.68, 0.01, 0.9)}
     assert _selected(close) == "b"
-    assert _selected({"a": _Validation(0.5, 0.01, 0.5), "b": _Validation(0.5, 0.01, 0.5)}) == "a"
-    assert _selected({"a": _Validation(None, 0.0, None), "b": _Validation(0.4, 0.1, 0.4)}) == "b"
-    assert _selected({"a": _Validation(None, 0.0, None)}) == "a"
+    assert _selected({"a": Validation(0.5, 0.01, 0.5), "b": Validation(0.5, 0.01, 0.5)}) == "a"
+    assert _selected({"a": Validation(None, 0.0, None), "b": Validation(0.4, 0.1, 0.4)}) == "b"
+    assert _selected({"a": Validation(None, 0.0, None)}) == "a"
 
 
 def test_a_validation_is_balanced_accuracy_its_standard_error_and_auc():
     score = np.array([1.0, 2.0, -1.0, 0.5, -2.0, -3.0, np.nan])
     is_member = np.array([True, True, True, False, False, False, True])
-    validation = _Validation.of(score, is_member)
+    validation = Validation.of(score, is_member)
     assert validation.balanced_accuracy == pytest.approx(
         reference.balanced_accuracy_score(is_member[:6], score[:6] > 0)
     )
     assert validation.auc == pytest.approx(reference.roc_auc_score(is_member[:6], score[:6]))
     assert validation.standard_error == pytest.approx(np.sqrt(2 * (2 / 3) * (1 / 3) / 3) / 2)
-    assert _Validation.of(score[:3], is_member[:3]).balanced_accuracy is None
+    assert Validation.of(score[:3], is_member[:3]).balanced_accuracy is None
 
 
 def test_repeats_of_a_few_samples_do_not_make_a_class_large():

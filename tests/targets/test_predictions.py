@@ -11,7 +11,7 @@ from mi_audit.metrics import confidence
 from mi_audit.plugins import load
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.targets.interface import TargetRequest
-from tests.targets.predictions_files import assert_same, content, logits, opened, softmax
+from tests.targets.predictions_files import assert_same, content, logits, opened, softmax, write_csv
 
 
 def of(folder: Path, **changes: object) -> FeatureCache:
@@ -123,8 +123,20 @@ def test_numbers_as_ids_are_their_text(tmp_path, ids):
     assert of(tmp_path, sample_id=ids).sample_id[[0, 2]].tolist() == ["0", "14"]
 
 
-def test_a_column_of_groups_that_is_not_used_is_said(tmp_path):
-    assert any(finding.slug == "group-not-used" for finding in of(tmp_path, group=np.arange(12)).findings)
+@pytest.mark.parametrize("group", [np.arange(12) // 2, np.arange(12.0) // 2, (np.arange(12) // 2).astype(str)])
+def test_groups_are_kept_as_text(tmp_path, group):
+    cache = of(tmp_path, group=group)
+    assert cache.group.tolist() == [str(number // 2) for number in range(12)]
+    assert of(tmp_path).group is None
+    again = opened(write_csv(tmp_path / "p.csv", content(group=(np.arange(12) // 2).astype(str))))
+    np.testing.assert_array_equal(again.group, cache.group)
+
+
+def test_a_group_on_both_sides_or_a_sample_without_one_is_refused_by_name(tmp_path):
+    with pytest.raises(OutputsError, match="expected every group on one side, got anna, bo among"):
+        of(tmp_path, group=np.array(["anna", "bo", "cy"] + ["dan"] * 3 + ["anna", "bo"] + ["eve"] * 4))
+    with pytest.raises(OutputsError, match="expected a group for every sample, got none in row 3"):
+        of(tmp_path, group=np.array(["a"] * 3 + [" "] + ["b"] * 2 + ["c"] * 6))
 
 
 def test_probabilities_that_call_themselves_logits_are_noticed(tmp_path):

@@ -54,7 +54,7 @@ def sample_ids(table: Table, is_member: BoolArray) -> npt.NDArray[np.str_]:
     if table.sample_id is None:
         sides = np.where(is_member, "members/", "non-members/")
         return np.char.add(sides, np.arange(len(table)).astype(np.str_))
-    ids = _as_text(table, table.sample_id)
+    ids = _as_text(table, table.sample_id, "sample_id")
     if (ids == "").any():
         table.refuse(f"expected an id for every sample, got none in {table.place(int((ids == '').argmax()))}")
     distinct, count = np.unique(ids, return_counts=True)
@@ -65,9 +65,28 @@ def sample_ids(table: Table, is_member: BoolArray) -> npt.NDArray[np.str_]:
     return ids
 
 
-def _as_text(table: Table, ids: Column) -> npt.NDArray[np.str_]:
+def groups(table: Table, is_member: BoolArray) -> npt.NDArray[np.str_] | None:
+    """(n,) strings, or ``None`` where the file names no groups.
+
+    Raises:
+        OutputsError: a sample without one, or one with members and non-members.
+    """
+    if table.group is None:
+        return None
+    group = _as_text(table, table.group, "group")
+    if (group == "").any():
+        what = f"expected a group for every sample, got none in {table.place(int((group == '').argmax()))}"
+        table.refuse(what, "a sample that stands for itself is a group of its own")
+    shared = np.intersect1d(group[is_member], group[~is_member])
+    if len(shared):
+        what = f"expected every group on one side, got {_listed(shared)} among members and non-members"
+        table.refuse(what, "what is known of a person who was trained on is no non-member: leave these samples out")
+    return group
+
+
+def _as_text(table: Table, ids: Column, name: str) -> npt.NDArray[np.str_]:
     if ids.dtype.kind == "f" and not (ids == np.floor(ids)).all():
-        table.refuse("expected whole numbers or text in sample_id, got fractions")
+        table.refuse(f"expected whole numbers or text in {name}, got fractions")
     text = ids.astype(np.int64).astype(np.str_) if ids.dtype.kind == "f" else ids.astype(np.str_)
     return np.char.strip(text)
 

@@ -40,7 +40,7 @@ class Columns:
         class_names: of `outputs`, where they are named by classes and not by numbers.
         label, is_member: positions.
         sample_id: position, or ``None``.
-        has_group: whether there is a column that says which samples belong together.
+        group: position of what samples that belong together share, or ``None``.
     """
 
     kind: OutputsKind
@@ -50,13 +50,14 @@ class Columns:
     label: int
     is_member: int
     sample_id: int | None
-    has_group: bool
+    group: int | None
 
     @property
     def texts(self) -> dict[str, int]:
         """Positions of the columns that hold one text or number per sample, by name; ``predicted`` among them."""
         own = {"label": self.label, "is_member": self.is_member}
         own |= {"sample_id": self.sample_id} if self.sample_id is not None else {}
+        own |= {"group": self.group} if self.group is not None else {}
         return own | ({"predicted": self.outputs[0]} if self.kind == "labels" else {})
 
 
@@ -90,7 +91,7 @@ def columns_of(path: Path, header: Sequence[str]) -> Columns:
         label=others["label"],
         is_member=others["is_member"],
         sample_id=others.get("sample_id"),
-        has_group="group" in others,
+        group=others.get("group"),
     )
 
 

@@ -100,7 +100,7 @@ class _Gathered:
             sample_id=columns.get("sample_id"),
             class_names=self.columns.class_names,
             line=np.concatenate(self.line),
-            has_group=self.columns.has_group,
+            group=columns.get("group"),
         )
 
     def _numbers(self, line: list[int], rows: Rows) -> npt.NDArray[np.float64]:

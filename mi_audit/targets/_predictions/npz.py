@@ -46,7 +46,7 @@ def read(path: Path) -> Table:
         is_member=texts["is_member"],
         sample_id=texts.get("sample_id"),
         class_names=_class_names(path, arrays),
-        has_group=columns.has_group,
+        group=texts.get("group"),
     )
 
 

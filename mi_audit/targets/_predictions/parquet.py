@@ -71,7 +71,7 @@ def _table(path: Path, columns: Columns, names: list[str], content: Any) -> Tabl
         is_member=scalars["is_member"],
         sample_id=scalars.get("sample_id"),
         class_names=columns.class_names,
-        has_group=columns.has_group,
+        group=scalars.get("group"),
     )
 
 

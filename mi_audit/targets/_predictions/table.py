@@ -12,7 +12,7 @@ from mi_audit.schema.feature_cache import OutputsKind
 from mi_audit.targets._checkpoint.refusals import plain
 
 Column = npt.NDArray[Any]
-FORM = "one of logits, probabilities, predicted; and label, is_member; optionally sample_id"
+FORM = "one of logits, probabilities, predicted; and label, is_member; optionally sample_id, group"
 
 # Strings in an array take the length of the longest each: up to so many bytes they may, and beyond within this ratio.
 _FREE_BYTES = 256 << 20
@@ -33,7 +33,7 @@ class Table:
         sample_id: (n,) ids, or ``None``.
         class_names: of the columns of `outputs`, where the file names them.
         line: (n,) the line that each row ends on, of a text file.
-        has_group: whether the file says which samples belong together.
+        group: (n,) what samples that belong together share, or ``None``.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class Table:
     sample_id: Column | None
     class_names: tuple[str, ...] | None = None
     line: npt.NDArray[np.int64] | None = None
-    has_group: bool = False
+    group: Column | None = None
 
     def __len__(self) -> int:
         return len(self.label)

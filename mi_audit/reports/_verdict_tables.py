@@ -1,0 +1,77 @@
+"""The verdict as its reader meets it: the line, the reasons, and what became of every rule."""
+
+from mi_audit.reports import _format
+from mi_audit.reports._table import Column, Row, Table
+from mi_audit.schema.audit import Audit
+from mi_audit.schema.verdict import RuleResult, Verdict
+
+_MOST_REASONS = 5
+_SHORT_DIGEST = 12
+_OPEN = ("broken", "undecided")
+
+
+def line(verdict: Verdict) -> str:
+    """The outcome and what may be said about it."""
+    return f"{verdict.outcome}{' (severe)' if verdict.is_severe else ''}: {verdict.sentence}"
+
+
+def reasons(verdict: Verdict) -> tuple[str, ...]:
+    """Why, unless the line says all there is; the first few, and how many more there are."""
+    told = [reason for reason in verdict.reasons if f": {reason}." not in f": {verdict.sentence}"]
+    shown = told[:_MOST_REASONS]
+    n_more = len(told) - len(shown)
+    return (*shown, *([f"and {_format.counted(n_more, 'further reason')}, in the table of rules"] if n_more else []))
+
+
+def policy(verdict: Verdict) -> str:
+    """By which policy it was judged."""
+    tolerance = verdict.policy.get("tolerance")
+    mu = tolerance.get("mu") if isinstance(tolerance, dict) else None
+    name = verdict.policy.get("preset")
+    parts = [f"Policy {name if isinstance(name, str) else 'of its own'}"]
+    parts += [f"tolerance {mu:.3f}"] if isinstance(mu, int | float) else []
+    parts += [f"digest {verdict.policy_digest[:_SHORT_DIGEST]}"] if verdict.policy_digest else []
+    return ", ".join(parts) + "."
+
+
+def rules(audit: Audit) -> Table | None:
+    """What became of every rule; ``None`` without a verdict."""
+    if audit.verdict is None or not audit.verdict.rules:
+        return None
+    columns = (
+        Column("rule", is_text=True),
+        Column("outcome", is_text=True),
+        Column("attack", is_text=True),
+        Column("measured"),
+        Column("between"),
+        Column("limit"),
+    )
+    notes = tuple(f"{rule.rule}: waiver {rule.waiver}." for rule in audit.verdict.rules if rule.waiver)
+    return Table("Rules of the policy, rates in %", columns, tuple(map(_row, audit.verdict.rules)), notes)
+
+
+def _row(rule: RuleResult) -> Row:
+    is_advice = rule.severity == "warning" and rule.outcome in _OPEN
+    outcome = f"{rule.outcome} (warning)" if is_advice else rule.outcome
+    cells = (
+        rule.rule,
+        outcome,
+        rule.attack or "",
+        _figure(rule, rule.value),
+        _between(rule),
+        _figure(rule, rule.limit),
+    )
+    return Row(cells, is_marked=rule.outcome in _OPEN and rule.severity == "error")
+
+
+def _between(rule: RuleResult) -> str:
+    if rule.low is None or rule.high is None:
+        return ""
+    dash = f"{_format.NO_BREAK_SPACE}to{_format.NO_BREAK_SPACE}" if rule.low < 0 else _format.DASH
+    return f"{_figure(rule, rule.low)}{dash}{_figure(rule, rule.high)}"
+
+
+def _figure(rule: RuleResult, value: float | None) -> str:
+    if value is None:
+        return ""
+    return _format.count(round(value)) if rule.metric is None else _format.number(rule.metric, value)
