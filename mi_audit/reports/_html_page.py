@@ -13,6 +13,7 @@ from mi_audit.reports import (
     _html_statistics,
     _html_text,
     _html_verdict,
+    _statistics_tables,
     _sweep_tables,
     _target_tables,
 )
@@ -107,7 +108,13 @@ def _confidences(audit: Audit, prefix: str) -> str:
 
 def _classes(audit: Audit, prefix: str) -> str:
     table = _attack_tables.classes(audit, len(audit.class_names) or len(audit.rows))
-    return figure(_figures_attacks.classes(audit), prefix) + _folded(table, f"{prefix}-classes", "All classes in order")
+    leaks = _html_statistics.class_leaks(audit)
+    return (
+        figure(_figures_attacks.classes(audit), prefix)
+        + _folded(table, f"{prefix}-classes", "All classes in order")
+        + _joined(f"{prefix}-worst", _statistics_tables.classes(audit))
+        + _folded(leaks, f"{prefix}-leaks", leaks.title)
+    )
 
 
 def _sights(audit: Audit, prefix: str) -> str:
@@ -164,4 +171,4 @@ def article(audit: Audit, page: Page, prefix: str, legend: Sequence[str], level:
 
 def _rules(audit: Audit, prefix: str) -> str:
     """The rules of the policy, to be opened where they are many: the reasons are above."""
-    return "".join(_folded(table, f"{prefix}-rules", table.title) for table in _html_verdict.rules(audit))
+    return _folded(_html_verdict.rules(audit), f"{prefix}-rules", "Rules of the policy")
