@@ -37,8 +37,8 @@ def roc(audit: Audit) -> Drawing | None:
     note = (
         "Recall of members at every false alarm rate, each point at a real threshold; a step holds until the next one. "
         "The vertical lines mark FAR 0.1 % and 1 %; the dotted diagonal is guessing; the round dot is where the "
-        "selected attack decides. An attack with a single threshold, like the naive one, is a square. The logarithmic axis "
-        "begins at one false alarm."
+        "selected attack decides. An attack with a single threshold, like the naive one, is a square. The logarithmic "
+        "axis begins at one false alarm."
     )
     more = f" {_format.counted(left, 'attack')} with less success on the known samples not drawn." if left else ""
     allowed = _allowed(audit)

@@ -7,6 +7,7 @@ anywhere; the same numbers give the same bytes. matplotlib is imported when a fi
 import io
 import re
 import typing
+import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -110,8 +111,14 @@ def line_style(dash: str) -> typing.Any:
 
 
 def name(label: str, limit: int = 28) -> str:
-    """A name from outside as a figure may show it: short, and nothing in it obeyed."""
-    return _format.visible(_format.shortened(label, limit))
+    """A name from outside as a figure may show it: at most so many columns wide, and nothing in it obeyed."""
+    shown, width = "", 0
+    for char in _format.visible(label):
+        width += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        if width > limit:
+            return f"{shown}…"
+        shown += char
+    return shown
 
 
 def panel(title: str, description: str, draw: Callable[["Axes"], None], size: tuple[float, float] = SIZE) -> Panel:

@@ -22,7 +22,7 @@ def figure(drawing: Drawing | None, prefix: str) -> str:
     """
     if drawing is None:
         return ""
-    anchor = f"{prefix}-{drawing.slug}"
+    anchor = f"{prefix}-figure-{drawing.slug}"
     panels = "".join(with_ids(shown, f"{anchor}-p{i}") for i, shown in enumerate(drawing.panels, start=1))
     legend = "".join(_key(key) for key in drawing.legend)
     numbers = details(f"The numbers: {drawing.title}", tables(drawing.tables, anchor)) if drawing.tables else ""

@@ -13,6 +13,7 @@ from mi_audit.reports import (
     _html_statistics,
     _html_text,
     _html_verdict,
+    _statistics_tables,
     _sweep_tables,
     _target_tables,
 )
@@ -107,7 +108,13 @@ def _confidences(audit: Audit, prefix: str) -> str:
 
 def _classes(audit: Audit, prefix: str) -> str:
     table = _attack_tables.classes(audit, len(audit.class_names) or len(audit.rows))
-    return figure(_figures_attacks.classes(audit), prefix) + _folded(table, f"{prefix}-classes", "All classes in order")
+    leaks = _html_statistics.class_leaks(audit)
+    return (
+        figure(_figures_attacks.classes(audit), prefix)
+        + _folded(table, f"{prefix}-classes", "All classes in order")
+        + _joined(f"{prefix}-worst", _statistics_tables.classes(audit))
+        + _folded(leaks, f"{prefix}-leaks", leaks.title)
+    )
 
 
 def _sights(audit: Audit, prefix: str) -> str:
@@ -153,7 +160,7 @@ def article(audit: Audit, page: Page, prefix: str, legend: Sequence[str], level:
     """
     yield _html_verdict.banner(audit, page.sentence)
     yield _html_verdict.cards(audit)
-    yield _folded_rules(audit, prefix)
+    yield _rules(audit, prefix)
     found = sections(audit, page, prefix, legend)
     links = "".join(f'<li><a href="#{anchor}">{escaped(heading)}</a></li>' for anchor, heading, _ in found)
     yield f'<nav aria-label="Contents: {escaped(page.title)}"><ul>{links}</ul></nav>'
@@ -162,5 +169,6 @@ def article(audit: Audit, page: Page, prefix: str, legend: Sequence[str], level:
         yield f'<section aria-labelledby="{anchor}">{head}{inside}</section>'
 
 
-def _folded_rules(audit: Audit, prefix: str) -> str:
-    return tables(_html_verdict.rules(audit), f"{prefix}-rules")
+def _rules(audit: Audit, prefix: str) -> str:
+    """The rules of the policy, to be opened where they are many: the reasons are above."""
+    return _folded(_html_verdict.rules(audit), f"{prefix}-rules", "Rules of the policy")

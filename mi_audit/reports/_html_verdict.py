@@ -1,14 +1,15 @@
 """The first thing on the page: the verdict with its reasons, and the numbers that carry it."""
 
-from mi_audit.reports import _format, _lookup
+from dataclasses import replace
+
+from mi_audit.reports import _format, _lookup, _verdict_tables
 from mi_audit.reports._html_text import bullets, escaped, paragraph
-from mi_audit.reports._table import Column, Row, Table
+from mi_audit.reports._table import Column, Table
 from mi_audit.schema.audit import Audit
-from mi_audit.schema.verdict import RuleResult, Verdict
+from mi_audit.schema.verdict import Verdict
 
 _TONES = {"PASS": "pass", "FAIL": "fail", "INCONCLUSIVE": "open", "INVALID": "open"}
 _SIGNS = {"PASS": "\u2713", "FAIL": "\u2717", "INCONCLUSIVE": "?", "INVALID": "!"}
-_ORDER = ("broken", "undecided", "waived", "held", "not applicable")
 _NOT_GATED = (
     "No policy was applied, so nothing on this page says PASS or FAIL. mi-audit evaluate with a policy gives a verdict."
 )
@@ -30,6 +31,7 @@ def banner(audit: Audit, sentence: str) -> str:
     inside = (
         f'<p class="outcome">{escaped(outcome)}</p>{paragraph(verdict.sentence, "sentence")}'
         f"{bullets(verdict.reasons) if verdict.reasons else ''}{_needed(verdict)}{paragraph(sentence, 'note')}"
+        f"{paragraph(_verdict_tables.policy(verdict), 'note')}"
     )
     return f'<div class="verdict {_TONES[verdict.outcome]}">{inside}</div>'
 
@@ -67,42 +69,15 @@ def _card(name: str, value: str, small: str) -> str:
     return f"<div><dt>{escaped(name)}</dt><dd>{escaped(value)}{below}</dd></div>"
 
 
-def rules(audit: Audit) -> tuple[Table, ...]:
-    """Every rule of the policy and what became of it, those that decided first; none without a verdict."""
-    if audit.verdict is None or not audit.verdict.rules:
-        return ()
-    columns = (
-        Column("rule", is_text=True),
-        Column("outcome", is_text=True),
-        Column("value"),
-        Column("bounds"),
-        Column("limit"),
-        Column("why", is_text=True),
+def rules(audit: Audit) -> Table | None:
+    """Every rule of the policy and what became of it, with the reason in words; ``None`` without a verdict."""
+    table = _verdict_tables.rules(audit)
+    if table is None or audit.verdict is None:
+        return None
+    rows = tuple(
+        replace(row, cells=(*row.cells, rule.message))
+        for row, rule in zip(table.rows, audit.verdict.rules, strict=True)
     )
-    ordered = sorted(audit.verdict.rules, key=lambda rule: (_ORDER.index(rule.outcome), rule.severity))
     digest = audit.verdict.policy_digest
-    notes = (f"Policy, as it was applied, SHA-256 {digest}.",) if digest else ()
-    return (Table("Rules of the policy", columns, tuple(_rule(rule) for rule in ordered), notes),)
-
-
-def _rule(rule: RuleResult) -> Row:
-    outcome = rule.outcome if rule.severity == "error" else f"{rule.outcome} (warning only)"
-    why = rule.message if rule.waiver is None else f"{rule.message} Waiver: {rule.waiver}"
-    cells = (
-        _format.shortened(rule.rule, 80),
-        outcome,
-        _number(rule, rule.value),
-        _format.DASH.join(_number(rule, bound) for bound in (rule.low, rule.high)) if rule.low is not None else "",
-        _number(rule, rule.limit),
-        why,
-    )
-    return Row(cells, is_marked=rule.outcome == "broken")
-
-
-def _number(rule: RuleResult, value: float | None) -> str:
-    """A number of a rule as its metric is written; counts, which have no metric, as they are."""
-    if value is None:
-        return ""
-    if rule.metric is None:
-        return f"{_format.rounded(value, 3).normalize():f}"
-    return _format.number(rule.metric, value)
+    notes = (*table.notes, *((f"Policy, as it was applied: SHA-256 {digest}.",) if digest else ()))
+    return replace(table, columns=(*table.columns, Column("why", is_text=True)), rows=rows, notes=notes)
