@@ -3,9 +3,18 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+import mi_audit
+from mi_audit import store
+from mi_audit.schema.feature_cache import FeatureCache
+from mi_audit.stages._training_plan import TrainOptions
+from mi_audit.stages.train_attack import train_attacks
+from tests.stages import caches
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -17,29 +26,50 @@ def test_the_library_example(tmp_path):
     assert "balanced accuracy" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("limit", "code", "sentence"), [("0.95", 0, "release:"), ("0.1", 1, "no release: the selected")]
-)
-def test_the_gate_lets_a_release_pass_or_not(demo_checkpoint, tmp_path, limit, code, sentence):
-    done = run_gate(tmp_path, demo_checkpoint, "digits", limit)
-    assert done.returncode == code, done.stderr
-    assert sentence in done.stdout
-    assert (tmp_path / "audit.md").exists()
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory) -> Callable[[str], list[Path]]:
+    """Features and attacks by the kind of their leakage, as the commands write them."""
+    folder = tmp_path_factory.mktemp("audited")
+
+    def files(name: str, cache: FeatureCache) -> list[Path]:
+        paths = [folder / f"{name}-{part}.npz" for part in ("features", "attack")]
+        store.write(paths[0], cache)
+        store.write(paths[1], train_attacks(cache, TrainOptions(attacks=("threshold:loss",))))
+        return paths
+
+    def made(verdict: str) -> list[Path]:
+        if verdict == "INVALID":  # the two sides were mistaken for each other
+            leaking = caches.cache("gap", 1000)
+            return files(verdict, replace(leaking, is_member=~leaking.is_member))
+        kind, n_side = {"PASS": ("null", 12_000), "FAIL": ("planted", 2000), "INCONCLUSIVE": ("null", 300)}[verdict]
+        return files(verdict, caches.cache(kind, n_side))
+
+    return made
 
 
-def test_the_gate_is_closed_when_the_audit_cannot_run(tmp_path):
-    done = run_gate(tmp_path, "gone.pt", "digits")
-    assert done.returncode == 2
-    assert "could not run" in done.stdout
+@pytest.mark.parametrize(("verdict", "code"), [("PASS", 0), ("FAIL", 1), ("INCONCLUSIVE", 3), ("INVALID", 3)])
+def test_the_gate_lets_a_release_through_on_a_pass_only(audited, tmp_path, verdict, code):
+    done = run_gate(tmp_path, "lenient", *audited(verdict))
+    assert done.returncode == code, done.stdout + done.stderr
+    assert f"release: {verdict}" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("release:") == (code == 0)
+    assert f"**{verdict}" in (tmp_path / "audit.md").read_text(encoding="utf-8")
+    assert mi_audit.read(tmp_path / "audit.npz").verdict.outcome == verdict
+
+
+@pytest.mark.parametrize("arguments", [("standard", "gone.npz", "attack.npz"), ("standart", "gone.npz", "attack.npz")])
+def test_the_gate_is_closed_when_the_audit_cannot_run(tmp_path, arguments):
+    (tmp_path / "audit.npz").write_text("of an earlier run")
+    assert run_gate(tmp_path, *arguments).returncode == 2
 
 
 def test_every_example_has_a_test():
-    assert {path.name for path in EXAMPLES.iterdir()} == {"audit_in_python.py", "gate_a_release.sh"}
+    assert {path.name for path in EXAMPLES.iterdir()} == {"audit_in_python.py", "gate_release.sh"}
 
 
 def run_gate(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    command = ["bash", EXAMPLES / "gate_a_release.sh", *map(str, arguments)]
+    command = ["bash", EXAMPLES / "gate_release.sh", *map(str, arguments)]
     return subprocess.run(
         command, cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
     )

@@ -7,6 +7,7 @@ from mi_audit.schema.verdict import RuleResult, Verdict
 
 _MOST_REASONS = 5
 _SHORT_DIGEST = 12
+_CONTROL = "control/"
 _OPEN = ("broken", "undecided")
 
 
@@ -17,7 +18,7 @@ def line(verdict: Verdict) -> str:
 
 def reasons(verdict: Verdict) -> tuple[str, ...]:
     """Why, unless the line says all there is; the first few, and how many more there are."""
-    told = [reason for reason in verdict.reasons if f": {reason}." not in f": {verdict.sentence}"]
+    told = [reason for reason in verdict.reasons if reason not in verdict.sentence]
     shown = told[:_MOST_REASONS]
     n_more = len(told) - len(shown)
     return (*shown, *([f"and {_format.counted(n_more, 'further reason')}, in the table of rules"] if n_more else []))
@@ -46,8 +47,18 @@ def rules(audit: Audit) -> Table | None:
         Column("between"),
         Column("limit"),
     )
-    notes = tuple(f"{rule.rule}: waiver {rule.waiver}." for rule in audit.verdict.rules if rule.waiver)
-    return Table("Rules of the policy, rates in %", columns, tuple(map(_row, audit.verdict.rules)), notes)
+    quiet = [rule for rule in audit.verdict.rules if _is_quiet(rule)]
+    rows = tuple(_row(rule) for rule in audit.verdict.rules if not _is_quiet(rule))
+    notes = [f"{rule.rule}: waiver {rule.waiver}." for rule in audit.verdict.rules if rule.waiver]
+    for outcome, words in (("held", "Controls that held"), ("not applicable", "Controls that do not apply here")):
+        names = [rule.rule.removeprefix(_CONTROL) for rule in quiet if rule.outcome == outcome]
+        notes += [f"{words}: {', '.join(names)}."] if names else []
+    return Table("Rules of the policy, rates in %", columns, rows, tuple(notes))
+
+
+def _is_quiet(rule: RuleResult) -> bool:
+    """A control that gives nothing to think about."""
+    return rule.rule.startswith(_CONTROL) and rule.outcome in ("held", "not applicable")
 
 
 def _row(rule: RuleResult) -> Row:
