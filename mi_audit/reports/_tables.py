@@ -56,12 +56,19 @@ class Document:
         paper: Tables 1 to 7 over the audits under the founding paper's protocol, as far as there is something to say;
             empty without any.
         legend: what the numbers are and are not.
+        comparison_by_subset: a row per audit and subset, where there are several audits.
     """
 
     comparison: Table | None
     pages: tuple[Page, ...]
     paper: tuple[Table, ...]
     legend: tuple[str, ...]
+    comparison_by_subset: Table | None = None
+
+    @property
+    def compared(self) -> tuple[Table, ...]:
+        """The tables over all audits, where there are several."""
+        return tuple(table for table in (self.comparison, self.comparison_by_subset) if table is not None)
 
 
 def document(audits: Sequence[Audit], n_classes: int) -> Document:
@@ -80,6 +87,7 @@ def document(audits: Sequence[Audit], n_classes: int) -> Document:
         pages=tuple(_page(audit, titles[i], n_classes) for i, audit in enumerate(audits)),
         paper=(*_paper_tables.tables(of_paper), *_paper_feature_tables.tables(of_paper)),
         legend=_facts.legend(audits),
+        comparison_by_subset=_target_tables.comparison_by_subset(audits) if len(audits) > 1 else None,
     )
 
 

@@ -46,8 +46,8 @@ class Console(Report):
         """The report in `width` columns, with ANSI codes when `color`."""
         pages = _Printer(max(width, _NARROWEST), is_ascii=self.ascii, has_color=color)
         shown = document(audits, self.classes)
-        if shown.comparison is not None:
-            pages.table(shown.comparison)
+        for table in shown.compared:
+            pages.table(table)
         for page in shown.pages:
             pages.page(page)
         for table in shown.paper:

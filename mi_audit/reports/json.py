@@ -41,6 +41,9 @@ def _audit(audit: Audit) -> dict[str, Any]:
     for attack in content["attacks"]:
         attack["options"] = _plain(attack["options"])
     content["provenance"] = _plain(content["provenance"])
+    content["statistics"]["auc_stratified"] = dict(sorted(content["statistics"]["auc_stratified"].items()))
+    if content["verdict"] is not None:
+        content["verdict"]["policy"] = _plain(content["verdict"]["policy"])
     return content
 
 

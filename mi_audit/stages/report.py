@@ -6,7 +6,15 @@ from mi_audit import plugins
 from mi_audit.reports.interface import Report
 from mi_audit.schema.audit import Audit
 
-SUFFIXES = {".json": "json", ".md": "markdown", ".markdown": "markdown", ".csv": "csv", ".txt": "console"}
+SUFFIXES = {
+    ".json": "json",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".csv": "csv",
+    ".txt": "console",
+    ".xml": "junit",
+    ".tex": "latex",
+}
 
 
 def render(audits: Sequence[Audit], report_format: str, *, width: int = 80, color: bool = False) -> str:
