@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from mi_audit.reports import _format, _lookup
+from mi_audit.reports._sentence import sentence
 from mi_audit.schema.audit import Audit, LimitCheck, Subset
 from mi_audit.schema.control import ControlOutcome, ControlResult
 from mi_audit.schema.verdict import RuleResult
@@ -12,6 +13,9 @@ from mi_audit.schema.verdict import RuleResult
 State = Literal["held", "failed", "warned", "undecided", "waived", "not applicable"]
 
 NOT_GATED = "No policy was applied to this audit, so there is no verdict."
+
+_LEAST_P = 0.0001
+_INVALID = "This audit is not valid, so it says nothing about what the target reveals."
 
 _OF_LIMITS: dict[str, State] = {"within": "held", "exceeded": "failed", "not estimable": "undecided"}
 _OF_CONTROLS: dict[ControlOutcome, State] = {
@@ -56,6 +60,12 @@ def headline(audit: Audit) -> str:
     return f"{verdict.outcome}{severe}: {verdict.sentence}"
 
 
+def statement(audit: Audit) -> str:
+    """What the audit says about leakage; of an INVALID one, that it says nothing."""
+    is_invalid = audit.verdict is not None and audit.verdict.outcome == "INVALID"
+    return _INVALID if is_invalid else sentence(audit)
+
+
 def by_subset(audit: Audit) -> Iterator[tuple[Subset, str]]:
     """(subset, balanced accuracy of the selected attack there in words), for all subsets that the audit has."""
     for subset in get_args(Subset):
@@ -83,8 +93,13 @@ def _rule(rule: RuleResult) -> Point:
 
 
 def _control(control: ControlResult) -> Point:
-    p_value = "" if control.p_value is None else f" (p = {_format.rounded(control.p_value, 4)})"
-    return Point("control", control.slug, _OF_CONTROLS[control.outcome], f"{control.message}{p_value}")
+    said = "" if control.p_value is None else f" (p {_probability(control.p_value)})"
+    return Point("control", control.slug, _OF_CONTROLS[control.outcome], f"{control.message}{said}")
+
+
+def _probability(value: float) -> str:
+    """Four decimals, and never 0: ``"= 0.0312"``, ``"< 0.0001"``."""
+    return f"= {_format.rounded(value, 4)}" if value >= _LEAST_P else f"< {_LEAST_P}"
 
 
 def _limit(check: LimitCheck) -> Point:

@@ -6,7 +6,6 @@ from typing import Literal
 
 from mi_audit.reports import _format, _outcomes
 from mi_audit.reports._outcomes import State
-from mi_audit.reports._sentence import sentence
 from mi_audit.reports.interface import Report
 from mi_audit.schema.audit import Audit
 
@@ -60,7 +59,7 @@ def _annotations(audit: Audit) -> Iterator[_Annotation]:
     yield _Annotation(
         _VERDICTS[verdict.outcome] if verdict else "notice",
         f"mi-audit, {title}",
-        f"{_outcomes.headline(audit)} {sentence(audit)}{measured}",
+        f"{_outcomes.headline(audit)} {_outcomes.statement(audit)}{measured}",
     )
     for point in _outcomes.points(audit):
         if point.state in _LEVELS:

@@ -6,7 +6,6 @@ from xml.etree import ElementTree
 
 from mi_audit.reports import _format, _outcomes
 from mi_audit.reports._outcomes import Point
-from mi_audit.reports._sentence import sentence
 from mi_audit.reports.interface import Report
 from mi_audit.schema.audit import Audit
 
@@ -78,7 +77,7 @@ def _properties(audit: Audit) -> list[tuple[str, str]]:
 
 def _remarks(audit: Audit) -> list[str]:
     verdict = audit.verdict
-    said = [_outcomes.headline(audit), *(verdict.reasons if verdict else ()), sentence(audit)]
+    said = [_outcomes.headline(audit), *(verdict.reasons if verdict else ()), _outcomes.statement(audit)]
     return said + [f"{finding.severity}: {finding.message} [{finding.slug}]" for finding in audit.findings]
 
 

@@ -1,17 +1,22 @@
 """Tables for papers, in LaTeX with booktabs."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mi_audit.reports import _format
 from mi_audit.reports._table import Row, Table
-from mi_audit.reports._tables import document
+from mi_audit.reports._tables import By, document
 from mi_audit.reports.interface import Report
 from mi_audit.schema.audit import Audit
 
-# Of these, `[` and `*` would be an argument of a line break before them, and the quotes and dashes would be ligatures.
+# Where two of these meet, fonts have a ligature.
+_LIGATURE = re.compile(r"(?<=[-\u2013'`?!])(?=[-\u2013'`])")
+_BREAK = "\0"
+# Of these, `[` and `*` would be an argument of a line break before them.
 _SPECIAL = {
+    _BREAK: "{}",
     "\\": r"\textbackslash{}",
     "{": r"\{",
     "}": r"\}",
@@ -26,14 +31,9 @@ _SPECIAL = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
-    "'": "{'}",
-    "`": "{`}",
-    "-": "{-}",
     "[": "{[}",
     "]": "{]}",
     "*": "{*}",
-    "?": "{?}",
-    "!": "{!}",
     "±": r"$\pm$",
     "…": r"\ldots{}",
     _format.DASH: "--",
@@ -55,13 +55,15 @@ class Latex(Report):
     Attributes:
         unicode: keep all letters, which XeLaTeX and LuaLaTeX with a fitting font can print; otherwise those beyond
             Latin are written as their code, ``U+6DF1``.
+        by: ``"epoch"`` for one table over a series instead of the tables of every audit.
     """
 
     unicode: bool = False
+    by: By = "audit"
 
     def render(self, audits: Sequence[Audit], *, width: int = 80, color: bool = False) -> str:  # noqa: ARG002 - no terminal's
         """A comment on what it needs, then the tables."""
-        shown = document(audits, 10)
+        shown = document(audits, 10, self.by)
         tables = [*shown.compared]
         for page in shown.pages:
             tables += [_titled(table, page.title, n_pages=len(shown.pages)) for table in page.tables]
@@ -72,7 +74,8 @@ class Latex(Report):
 
 def escaped(text: str, *, unicode: bool = False) -> str:
     """Text that LaTeX prints as it is, on one line."""
-    return "".join(_character(char, unicode=unicode) for char in _format.visible(text))
+    seen = _LIGATURE.sub(_BREAK, _format.visible(text))
+    return "".join(_character(char, unicode=unicode) for char in seen)
 
 
 def _character(char: str, *, unicode: bool) -> str:

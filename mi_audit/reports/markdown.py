@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mi_audit.reports import _format
 from mi_audit.reports._facts import Facts
 from mi_audit.reports._table import Row, Table
-from mi_audit.reports._tables import Page, document
+from mi_audit.reports._tables import By, Page, document
 from mi_audit.reports.interface import Report
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.finding import Finding
@@ -27,14 +27,16 @@ class Markdown(Report):
     Attributes:
         classes: how many of the most leaking classes to show, where the audit has rows per class.
         max_bytes: what would make it longer is left out, and named; a comment on GitHub holds 64 KiB.
+        by: ``"epoch"`` for tables over a series instead of a part for every audit.
     """
 
     classes: int = 10
     max_bytes: int = 64_000
+    by: By = "audit"
 
     def render(self, audits: Sequence[Audit], *, width: int = 80, color: bool = False) -> str:  # noqa: ARG002 - no terminal's
         """The report with a heading per audit and per table."""
-        shown = document(audits, self.classes)
+        shown = document(audits, self.classes, self.by)
         parts = [drawn(table) for table in shown.compared]
         parts += [block for page in shown.pages for block in _page(page)]
         parts += [drawn(table) for table in shown.paper]

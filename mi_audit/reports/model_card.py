@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from mi_audit.reports import _attack_tables, _facts, _format, _lookup, _outcomes, _target_tables, _yaml_text
-from mi_audit.reports._sentence import sentence
 from mi_audit.reports.interface import Report
 from mi_audit.reports.markdown import bullets, drawn, escaped
 from mi_audit.schema.audit import Audit
@@ -80,7 +79,7 @@ def _section(audit: Audit) -> Iterator[str]:
     title = _format.shortened(audit.title or "untitled", _LONGEST_NAME)
     yield f"## Membership inference audit: {escaped(title)}"
     yield f"**{escaped(_outcomes.headline(audit))}**"
-    yield escaped(sentence(audit))
+    yield escaped(_outcomes.statement(audit))
     if audit.verdict is not None and audit.verdict.reasons:
         yield bullets(audit.verdict.reasons)
     if facts := _facts.header(audit):
