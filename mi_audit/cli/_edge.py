@@ -72,8 +72,13 @@ def has_color() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, is_private: bool = False) -> None:
     """Write a report whole or not at all; unlike caches it is no secret, so it gets the permissions of any new file.
+
+    Args:
+        path: the file.
+        text: its content.
+        is_private: it holds the membership of samples, and is for its owner alone.
 
     Raises:
         OutputError: it cannot be written.
@@ -82,6 +87,8 @@ def write_text(path: Path, text: str) -> None:
 
     with store.replacing(path) as file:
         file.write(text.encode())
+    if is_private:
+        return
     mask = os.umask(0)
     os.umask(mask)
     path.chmod(0o666 & ~mask)

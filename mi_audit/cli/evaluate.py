@@ -8,10 +8,15 @@ import typer
 from mi_audit.cli import _options as options
 from mi_audit.cli._edge import EXCEEDED, NO_VERDICT, check_writable, has_color, product, say, width
 from mi_audit.cli._progress import progress
+from mi_audit.cli._series import is_series, run_series
 from mi_audit.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mi_audit.schema.audit import Audit
+    from mi_audit.stages._extract_options import ExtractOptions
+    from mi_audit.stages._training_plan import TrainOptions
     from mi_audit.stages.evaluate import EvaluateOptions
 
 EXAMPLE = "mi-audit evaluate features.npz attack.npz, or mi-audit evaluate --model net.pt --data mnist"
@@ -89,9 +94,11 @@ def evaluate(
 ) -> None:
     """Score the held-out samples and report what the target reveals.
 
-    Give the two files, or --model and --data to run all three stages in a row.
+    Give the two files, or --model and --data to run all three stages in a row. --model 'epoch-*.pt' audits all
+    checkpoints of a training run: --out is then a folder for one audit each, and the exit code that of the worst.
     """
-    if out is not None:
+    in_series = is_series(model)
+    if out is not None and not in_series:
         check_writable(out, *(files or ()), *options.inputs_of(ctx.params))
     from mi_audit import store
     from mi_audit.stages import report
@@ -103,6 +110,8 @@ def evaluate(
         fail_above=options.listed(fail_above),
         aggregate_only=aggregate_only,
     )
+    if in_series and not files:
+        raise typer.Exit(run_series(_of_series(ctx, chosen), out, _exit_code, json=json, quiet=quiet))
     result = _of_files(ctx, files, chosen) if files else _of_model(ctx, chosen)
     if out is not None:
         store.write(out, result)
@@ -130,13 +139,27 @@ def _of_model(ctx: typer.Context, chosen: "EvaluateOptions") -> "Audit":
     """The audit of a model on a data set, all stages in a row."""
     if ctx.params["model"] is None and ctx.params["data"] is None:
         raise UsageError("expected two files, or --model and --data", tip=EXAMPLE)
-    from mi_audit.stages._settings import of_features_and_attacks
     from mi_audit.stages.audit import audit
+
+    extracting, training = _stage_options(ctx)
+    return audit(extracting, training, chosen, ctx.params["cache_dir"], progress(quiet=ctx.params["quiet"]))
+
+
+def _of_series(ctx: typer.Context, chosen: "EvaluateOptions") -> "Iterator[tuple[Path, Audit]]":
+    """The audits of all checkpoints that match --model, one after the other."""
+    from mi_audit.stages import series
+
+    extracting, training = _stage_options(ctx)
+    return series.audits(extracting, training, chosen, ctx.params["cache_dir"], progress(quiet=ctx.params["quiet"]))
+
+
+def _stage_options(ctx: typer.Context) -> "tuple[ExtractOptions, TrainOptions]":
+    """What the first two stages are told."""
+    from mi_audit.stages._settings import of_features_and_attacks
 
     of_features, of_attacks = of_features_and_attacks(ctx.params["settings"] or ())
     extracting = options.extract_options(ctx.params | {"settings": of_features})
-    training = options.train_options(ctx.params | {"settings": of_attacks})
-    return audit(extracting, training, chosen, ctx.params["cache_dir"], progress(quiet=ctx.params["quiet"]))
+    return extracting, options.train_options(ctx.params | {"settings": of_attacks})
 
 
 def _given(ctx: typer.Context, names: tuple[str, ...]) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from mi_audit import store
+from mi_audit.datasets.interface import MembershipData
 from mi_audit.errors import ContainerError, InputError, OutputError
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.feature_cache import FeatureCache
@@ -30,6 +31,7 @@ def audit(
     evaluate_options: EvaluateOptions,
     cache_dir: Path = CACHE_DIR,
     progress: Progress | None = None,
+    opened: MembershipData | None = None,
 ) -> Audit:
     """The audit of one target on one data set; what was made before under the same key is used again.
 
@@ -39,22 +41,25 @@ def audit(
         evaluate_options: of the stage ``evaluate``.
         cache_dir: holds a folder per extraction, made with mode 0700: the caches tell who was a member.
         progress: told about the work.
+        opened: the data set, where that is open already.
     """
     progress = progress or Silence()
-    found, folder = _cached_features(extract_options, cache_dir, progress)
+    found, folder = _cached_features(extract_options, cache_dir, progress, opened)
     cache = with_expectation(found, extract_options.expect_accuracy)
     trained = _cached_attacks(cache, folder, train_options, progress)
     return evaluate(cache, trained, evaluate_options, progress)
 
 
-def _cached_features(options: ExtractOptions, cache_dir: Path, progress: Progress) -> tuple[FeatureCache, Path]:
+def _cached_features(
+    options: ExtractOptions, cache_dir: Path, progress: Progress, opened: MembershipData | None
+) -> tuple[FeatureCache, Path]:
     """The feature cache of this target on these samples, found or extracted now, and the folder that it lies in."""
     if _predictions.is_predictions(options.model):
         cache = _predictions.extracted(options)
         folder = _folder(cache_dir, cache.provenance["key"])
         store.write(folder / "features.npz", cache)
         return cast("FeatureCache", store.read(folder / "features.npz")), folder
-    extraction = extract.prepare(options)
+    extraction = extract.prepare(options, opened)
     path = _folder(cache_dir, extraction.key) / "features.npz"
     extract_to(extraction, path, progress)
     return found_again(cast("FeatureCache", store.read(path)), extraction), path.parent
