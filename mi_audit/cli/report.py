@@ -1,7 +1,7 @@
 """The command ``report``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 

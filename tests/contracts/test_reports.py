@@ -41,8 +41,30 @@ def report(request: pytest.FixtureRequest) -> Report:
     return load(request.param)
 
 
-def test_the_four_formats_are_there() -> None:
-    assert {"console", "csv", "json", "markdown"} <= set(FORMATS)
+def test_the_formats_are_there() -> None:
+    wanted = {"checklist", "console", "csv", "github", "json", "junit", "latex", "markdown", "model-card"}
+    assert wanted <= set(FORMATS)
+
+
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"console"}))
+@pytest.mark.parametrize("text", audits.HOSTILE)
+def test_no_text_of_a_stranger_adds_or_ends_a_line(name: str, text: str) -> None:
+    """In every format but the console, which wraps, a text stands on one line wherever it is."""
+
+    def named(text: str) -> Audit:
+        audit = verdicts.judged()
+        assert audit.verdict is not None
+        rules = tuple(dataclasses.replace(rule, rule=text, message=text or "-") for rule in audit.verdict.rules)
+        return dataclasses.replace(
+            audit,
+            title=text,
+            class_names=(text,) * 100,
+            verdict=dataclasses.replace(audit.verdict, sentence=text, reasons=(text,), rules=rules),
+            controls=tuple(dataclasses.replace(one, message=text or "-") for one in audit.controls),
+            findings=tuple(dataclasses.replace(one, message=text or "-") for one in audit.findings),
+        )
+
+    assert load(name).render([named(text)]).count("\n") == load(name).render([named("plain")]).count("\n")
 
 
 @pytest.mark.parametrize("name", SETS)

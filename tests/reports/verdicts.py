@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from mi_audit.schema.audit import Audit
+import numpy as np
+
+from mi_audit.schema.audit import Audit, SampleScores
 from mi_audit.schema.control import ControlResult
 from mi_audit.schema.estimate import Estimate
 from mi_audit.schema.finding import Finding
@@ -127,3 +129,15 @@ def hostile() -> Audit:
 
 
 ALL = {"judged": judged, "passed": passed, "hostile_verdict": hostile}
+
+
+def samples() -> SampleScores:
+    """Three samples, the first of which the attack knows."""
+    return SampleScores(
+        sample_id=np.array(["train/1", "=cmd()", "test/3"]),
+        is_member=np.array([True, True, False]),
+        is_correct=np.array([True, False, True]),
+        is_held_out=np.array([False, True, True]),
+        label=np.array([0, 1, 0]),
+        score={"xgboost": np.array([np.nan, 0.25, 0.5])},
+    )
