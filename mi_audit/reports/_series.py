@@ -14,7 +14,7 @@ from mi_audit.schema.estimate import Estimate
 
 BARS = "▁▂▃▄▅▆▇█"
 
-_SUBSETS: dict[Subset, str] = {"all": "all", "correct": "correct", "misclassified": "misclassified"}
+_SHORT: dict[Subset, str] = {"all": "all", "correct": "correct", "misclassified": "miscl."}
 _LONGEST_COURSE = 60
 
 
@@ -62,10 +62,10 @@ def measures(audits: Sequence[Audit]) -> tuple[Measure, ...]:
         ("balanced_accuracy", "balanced accuracy", "bal. acc."),
         ("false_alarm_rate", "FAR", "FAR"),
     ):
-        for subset, which in _SUBSETS.items():
+        for subset, short_subset in _SHORT.items():
             rows = [_lookup.row(audit, audit.selected, subset) for audit in audits]
             values = tuple(row.metrics.get(metric) if row else None for row in rows)
-            found.append(Measure(f"{name}, {which}", f"{short}\n{which[:7]}", metric, values))
+            found.append(Measure(f"{name}, {subset}", f"{short}\n{short_subset}", metric, values))
     return tuple(found)
 
 
@@ -79,7 +79,7 @@ def _by_epoch(audits: Sequence[Audit], found: Sequence[Measure]) -> Table:
     heads = (
         Column("epoch"),
         *(Column(measure.name, measure.heading) for measure in found),
-        Column("verdict", is_text=True),
+        Column("verdict", is_text=True, is_essential=False),
         Column("selected attack", is_text=True, is_essential=False),
         Column("audit", is_text=True, is_essential=False),
     )

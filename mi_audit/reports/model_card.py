@@ -47,16 +47,11 @@ def _entries(audits: Sequence[Audit]) -> Iterator[dict[str, Any]]:
 
 
 def _result(audit: Audit) -> dict[str, Any]:
-    dataset = _lookup.provenance_text(audit, "features", "dataset", "name") or _lookup.provenance_text(
-        audit, "features", "dataset", "spec"
-    )
-    shown = _format.shortened(dataset or "unknown", _LONGEST_NAME)
-    version = _lookup.provenance_text(audit, "evaluate", "versions", "mi-audit")
-    metrics = list(_metrics(audit))
-    result: dict[str, Any] = {"task": _TASK, "dataset": {"name": shown, "type": shown}}
-    # A result without metrics is refused by the hub.
-    result["metrics"] = metrics or [{"type": "accuracy", "name": "not estimable", "value": _format.DASH}]
-    return result | {"source": {"name": f"mi-audit {version}".strip()}}
+    names = (_lookup.provenance_text(audit, "features", "dataset", key) for key in ("name", "spec"))
+    dataset = _format.shortened(next((name for name in names if name), "unknown"), _LONGEST_NAME)
+    # The hub refuses a result without metrics.
+    metrics = list(_metrics(audit)) or [{"type": "accuracy", "name": "not estimable", "value": _format.DASH}]
+    return {"task": _TASK, "dataset": {"name": dataset, "type": dataset}, "metrics": metrics}
 
 
 def _metrics(audit: Audit) -> Iterator[dict[str, Any]]:
@@ -77,7 +72,8 @@ def _metric(kind: str, name: str, estimate: Estimate) -> Iterator[dict[str, Any]
 
 def _section(audit: Audit) -> Iterator[str]:
     title = _format.shortened(audit.title or "untitled", _LONGEST_NAME)
-    yield f"## Membership inference audit: {escaped(title)}"
+    version = _lookup.provenance_text(audit, "evaluate", "versions", "mi-audit")
+    yield f"## Membership inference audit: {escaped(title)}{escaped(f' (mi-audit {version})') if version else ''}"
     yield f"**{escaped(_outcomes.headline(audit))}**"
     yield escaped(_outcomes.statement(audit))
     if audit.verdict is not None and audit.verdict.reasons:

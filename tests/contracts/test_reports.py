@@ -96,7 +96,8 @@ def test_any_width_is_fine(report: Report, name: str, width: int) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(ALL) - {"hostile", "hostile_verdict"}))
 def test_no_report_calls_a_model_safe(report: Report, name: str) -> None:
-    assert PROMISES.findall(report.render(made(name))) == []
+    text = report.render(made(name)).replace('"privacy": [', "")  # the name of a list in the JSON form
+    assert PROMISES.findall(text) == []
 
 
 @pytest.mark.parametrize("name", ["undefined", "empty_subset"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_audit.reports import _series
+from mi_audit.reports import _format, _series
 from mi_audit.reports.console import Console
 from mi_audit.reports.latex import Latex
 from mi_audit.reports.markdown import Markdown
@@ -50,7 +50,7 @@ def test_courses_have_the_ends_and_the_extremes() -> None:
 def test_what_is_undefined_is_a_dash_with_its_reason_and_epochs() -> None:
     empty = replace(series()[1], rows=(audits.attack_row("xgboost", (0, 500), 0.5, 0.5, 0.5, subset="misclassified"),))
     table, courses = _series.tables([series()[0], empty, series()[2]])
-    assert table.rows[1].cells[5] == "–"
+    assert table.rows[1].cells[5] == _format.DASH
     assert any("0 members" in note and "epoch 5" in note for note in table.notes)
     assert courses.rows[4].cells[-1] == "▁ █"
 
@@ -72,7 +72,8 @@ def test_the_view_by_epoch_has_no_part_per_audit() -> None:
 def test_courses_are_ascii_where_that_is_asked_for() -> None:
     text = Console(by="epoch", ascii=True).render(series(), width=120)
     assert text.isascii()
-    assert "_:=#" in text or "_.=#" in text or "#=:_" in text
+    assert "_-+#" in text
+    assert "#+-_" in text
 
 
 def test_an_epoch_that_is_none_is_not_shown_as_one() -> None:
