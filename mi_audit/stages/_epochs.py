@@ -9,7 +9,7 @@ from mi_audit.errors import UsageError
 from mi_audit.schema.audit import Audit
 
 _NAMED = re.compile(r"(?:epoch|ep|step|iter)[-_=. ]?(\d{1,15})(?!\d)", re.IGNORECASE)
-_NUMBER = re.compile(r"\d{1,15}")
+_NUMBER = re.compile(r"(?<!\d)\d{1,15}(?!\d)")
 
 
 def by_epoch(audits: Sequence[Audit], names: Sequence[str]) -> list[Audit]:

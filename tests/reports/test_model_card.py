@@ -41,7 +41,7 @@ def test_the_hub_reads_it() -> None:
     content, _ = parts(audits.normal(), replace(audits.paper(), title="another"))
     name, results = repocard.model_index_to_eval_results(content["model-index"])
     assert name == "cifar_resnet56"
-    assert len(results) == 7 + 7
+    assert len(results) == sum(len(one["metrics"]) for one in content["model-index"][0]["results"]) > 10
     assert {one.dataset_name for one in results} == {"cifar100"}
 
 

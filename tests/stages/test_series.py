@@ -20,7 +20,7 @@ def folder(demo_checkpoint, tmp_path):
     """Three checkpoints, of which the later ones are blurred less."""
     content = torch.load(demo_checkpoint, weights_only=True)
     generator = torch.Generator().manual_seed(0)
-    for epoch, noise in ((2, 0.3), (10, 0.1), (100, 0.0)):
+    for epoch, noise in ((2, 0.04), (10, 0.02), (100, 0.0)):
         blurred = {
             name: values + noise * torch.randn(values.shape, generator=generator)
             for name, values in content["state_dict"].items()
@@ -57,7 +57,7 @@ def test_the_data_set_is_opened_once(folder, monkeypatch):
     opened = []
     original = series.open_data
     monkeypatch.setattr(series, "open_data", lambda *arguments: opened.append(arguments) or original(*arguments))
-    monkeypatch.setattr("mi_audit.stages.extract.open_data", lambda *arguments: pytest.fail("opened again"))
+    monkeypatch.setattr("mi_audit.stages.extract.open_data", lambda *_: pytest.fail("opened again"))
     assert len(list(run(folder))) == 3
     assert len(opened) == 1
 
@@ -67,13 +67,7 @@ def test_what_came_before_a_broken_checkpoint_is_given(folder):
     given = []
     with pytest.raises(CheckpointError, match=r"epoch-50\.pt"):
         given.extend(path.name for path, _ in run(folder))
-    assert given == []
-    given = []
-    audits = run(folder)
-    given = [next(audits)[0].name, next(audits)[0].name]
     assert given == ["epoch-2.pt", "epoch-10.pt"]
-    with pytest.raises(CheckpointError):
-        next(audits)
 
 
 def test_names_without_epochs_are_audited_without_them(folder):
