@@ -19,15 +19,21 @@ KEPT = "interrupted: what was whole is kept; run the same command again to go on
 BUG_TIP = "this is a bug of mi-audit: please report it with the lines above"
 
 
+_verbosity = {"is_verbose": False}
+
+
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
     """Turn what goes wrong into messages and exit codes: our own errors into two lines, others into a traceback."""
+    _verbosity["is_verbose"] = False
     try:
         yield
     except MiAuditError as error:
         say(f"error: {error}")
         if error.tip:
             say(f"tip: {error.tip}")
+        if _verbosity["is_verbose"]:
+            traceback.print_exc()
         sys.exit(COULD_NOT_RUN)
     except KeyboardInterrupt:
         say(KEPT)
@@ -44,6 +50,11 @@ def guarded() -> Iterator[None]:
         traceback.print_exc()
         say(f"error: {BUG_TIP}")
         sys.exit(COULD_NOT_RUN)
+
+
+def be_verbose() -> None:
+    """From now on, show where in the program an error arose."""
+    _verbosity["is_verbose"] = True
 
 
 def say(message: str) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from mi_audit.cli import _options as options
 from mi_audit.cli._edge import EXCEEDED, NO_VERDICT, check_writable, has_color, product, say, width
-from mi_audit.cli._progress import progress
+from mi_audit.cli._progress import progress_of
 from mi_audit.cli._series import is_series, run_series
 from mi_audit.errors import UsageError
 
@@ -91,6 +91,7 @@ def evaluate(
     ] = False,
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
+    no_progress: options.NoProgress = False,
 ) -> None:
     """Score the held-out samples and report what the target reveals.
 
@@ -132,7 +133,7 @@ def _of_files(ctx: typer.Context, files: list[Path], chosen: "EvaluateOptions") 
     if given := _given(ctx, OF_MODEL):
         raise UsageError(f"{given} belongs to --model and --data, not to files that exist", tip=EXAMPLE)
     cache, trained = store.read_kind(files[0], FeatureCache), store.read_kind(files[1], TrainedAttacks)
-    return stage(cache, trained, chosen, progress(quiet=ctx.params["quiet"]))
+    return stage(cache, trained, chosen, progress_of(ctx))
 
 
 def _of_model(ctx: typer.Context, chosen: "EvaluateOptions") -> "Audit":
@@ -142,7 +143,7 @@ def _of_model(ctx: typer.Context, chosen: "EvaluateOptions") -> "Audit":
     from mi_audit.stages.audit import audit
 
     extracting, training = _stage_options(ctx)
-    return audit(extracting, training, chosen, ctx.params["cache_dir"], progress(quiet=ctx.params["quiet"]))
+    return audit(extracting, training, chosen, ctx.params["cache_dir"], progress_of(ctx))
 
 
 def _of_series(ctx: typer.Context, chosen: "EvaluateOptions") -> "Iterator[tuple[Path, Audit]]":
@@ -150,7 +151,7 @@ def _of_series(ctx: typer.Context, chosen: "EvaluateOptions") -> "Iterator[tuple
     from mi_audit.stages import series
 
     extracting, training = _stage_options(ctx)
-    return series.audits(extracting, training, chosen, ctx.params["cache_dir"], progress(quiet=ctx.params["quiet"]))
+    return series.audits(extracting, training, chosen, ctx.params["cache_dir"], progress_of(ctx))
 
 
 def _stage_options(ctx: typer.Context) -> "tuple[ExtractOptions, TrainOptions]":

@@ -134,3 +134,17 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(command, tmp_path):
     done = command("evaluate", "--model", "net[1].pt", "--data", "digits", *QUICK, "--out", "a.npz")
     assert done.code == 0, done.stderr
     assert (tmp_path / "a.npz").is_file()
+
+
+@pytest.mark.usefixtures("checkpoints")
+def test_without_progress_there_are_remarks_only(command):
+    arguments = ("evaluate", "--model", "epoch-10.pt", "--data", "digits", *QUICK, "--no-progress")
+    command(*arguments)
+    again = command(*arguments)
+    assert "using .mi-audit/" in again.stderr
+    assert "scoring" not in again.stderr
+    assert "using" not in command(*arguments, "--quiet").stderr
+
+
+def test_completion_is_there(command):
+    assert "--install-completion" in command("--help").stdout
