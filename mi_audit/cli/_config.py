@@ -84,7 +84,7 @@ def default_map(found: Mapping[str, Iterable[Setting]]) -> dict[str, dict[str, A
 def _options(command: Any) -> dict[str, Any]:
     """{long name without dashes: option}, arguments and what only prints left out."""
     found = {}
-    for parameter in command.params:
+    for parameter in getattr(command, "params", ()):
         names = [text[2:] for text in parameter.opts if text.startswith("--")]
         if names and names[0] not in _NEVER:
             found[names[0]] = parameter

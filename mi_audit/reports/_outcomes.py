@@ -62,13 +62,17 @@ def headline(audit: Audit) -> str:
 
 def statement(audit: Audit) -> str:
     """What the audit says about leakage; of an INVALID one, that it says nothing."""
-    is_invalid = audit.verdict is not None and audit.verdict.outcome == "INVALID"
-    return _INVALID if is_invalid else sentence(audit)
+    return _INVALID if is_invalid(audit) else sentence(audit)
+
+
+def is_invalid(audit: Audit) -> bool:
+    """Whether a control failed, so that no number about leakage means what it seems to."""
+    return audit.verdict is not None and audit.verdict.outcome == "INVALID"
 
 
 def by_subset(audit: Audit) -> Iterator[tuple[Subset, str]]:
-    """(subset, balanced accuracy of the selected attack there in words), for all subsets that the audit has."""
-    for subset in get_args(Subset):
+    """(subset, balanced accuracy of the selected attack there in words), for the subsets that a valid audit has."""
+    for subset in get_args(Subset) if not is_invalid(audit) else ():
         row = _lookup.row(audit, audit.selected, subset)
         if row is not None:
             figure = _format.with_interval("balanced_accuracy", row.metrics.get("balanced_accuracy"))

@@ -27,7 +27,8 @@ class ModelCard(Report):
     """Front matter with the model index of the Hugging Face hub, then a section in words for the card itself.
 
     The index holds the accuracy of the target on both sides and the selected attack on the held-out samples, as rates
-    from 0 to 1 with four decimals; what is not estimable is left out of it, and said in the section.
+    from 0 to 1 with four decimals; what is not estimable is left out of it, and said in the section. Of an audit
+    whose verdict is INVALID no number about leakage is given.
     """
 
     def render(self, audits: Sequence[Audit], *, width: int = 80, color: bool = False) -> str:  # noqa: ARG002 - no terminal's
@@ -59,7 +60,7 @@ def _metrics(audit: Audit) -> Iterator[dict[str, Any]]:
     if target is not None:
         yield from _metric("accuracy", "Accuracy on members", target.member)
         yield from _metric("accuracy", "Accuracy on non-members", target.non_member)
-    metrics: Mapping[str, Estimate] = headline.metrics if headline else {}
+    metrics: Mapping[str, Estimate] = headline.metrics if headline and not _outcomes.is_invalid(audit) else {}
     for key, name in _ATTACK_METRICS.items():
         if key in metrics:
             yield from _metric(key, name, metrics[key])
@@ -80,9 +81,8 @@ def _section(audit: Audit) -> Iterator[str]:
         yield bullets(audit.verdict.reasons)
     if facts := _facts.header(audit):
         yield bullets(f"{label}: {text}" for label, text in facts)
-    yield from (
-        drawn(table, "###") for table in (_target_tables.accuracy(audit), _attack_tables.subsets(audit)) if table.rows
-    )
+    attacked = () if _outcomes.is_invalid(audit) else (_attack_tables.subsets(audit),)
+    yield from (drawn(table, "###") for table in (_target_tables.accuracy(audit), *attacked) if table.rows)
     doubts = [f"{finding.severity}: {finding.message}" for finding in audit.findings if finding.severity != "note"]
     doubts += [f"control {point.name}: {point.message}" for point in _outcomes.points(audit) if _is_doubt(point)]
     if doubts:

@@ -59,6 +59,12 @@ def test_without_a_verdict_there_is_a_notice_with_the_numbers() -> None:
     assert "69.89" in message
 
 
+def test_an_invalid_audit_gives_no_number_about_leakage() -> None:
+    messages = [message for _, title, message in read(verdicts.judged("INVALID")) if "rule" not in title]
+    assert any("says nothing about what the target reveals" in message for message in messages)
+    assert not any("69.89" in message or "tells members" in message for message in messages)
+
+
 def test_errors_come_first() -> None:
     levels = [level for level, _, _ in read(audits.normal(), verdicts.judged())]
     assert levels == sorted(levels, key=("error", "warning", "notice").index)
