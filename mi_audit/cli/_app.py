@@ -1,12 +1,15 @@
 """The command line, put together."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mi_audit._version import __version__
-from mi_audit.cli._edge import product
+from mi_audit.cli import _config
+from mi_audit.cli._edge import be_verbose, product, say
+from mi_audit.cli.config import config
 from mi_audit.cli.demo import demo
+from mi_audit.cli.doctor import doctor
 from mi_audit.cli.evaluate import evaluate
 from mi_audit.cli.extract import extract
 from mi_audit.cli.index import index
@@ -32,8 +35,12 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _main(
+    ctx: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say which options were set elsewhere, and where errors arise.")
     ] = False,
 ) -> None:
     """Audit an image classifier by membership inference before you release it.
@@ -41,6 +48,20 @@ def _main(
     Exit codes: 0 done or PASS, 1 FAIL or over a limit, 2 could not run, 3 no verdict (INCONCLUSIVE, INVALID, a limit
     that cannot be estimated), 130 interrupted.
     """
+    if not ctx.resilient_parsing and ctx.invoked_subcommand not in (None, "config", "doctor"):
+        commands: dict[str, Any] = getattr(ctx.command, "commands", {})
+        found = _config.here(commands)
+        ctx.default_map = _config.default_map(found)
+        if verbose:
+            be_verbose()
+            _tell(found.get(ctx.invoked_subcommand or "", []))
+
+
+def _tell(settings: list[_config.Setting]) -> None:
+    """Say which options of a command are set, and where."""
+    for one in settings:
+        if one.origin != _config.DEFAULT:
+            say(f"{one.option} = {one.value} ({one.origin})")
 
 
 app.command("extract")(extract)
@@ -55,3 +76,5 @@ app.add_typer(policy, name="policy")
 app.command("power")(power)
 app.command("verify")(verify)
 app.command("selftest")(selftest)
+app.command("config")(config)
+app.command("doctor")(doctor)

@@ -19,15 +19,21 @@ KEPT = "interrupted: what was whole is kept; run the same command again to go on
 BUG_TIP = "this is a bug of mi-audit: please report it with the lines above"
 
 
+_verbosity = {"is_verbose": False}
+
+
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
     """Turn what goes wrong into messages and exit codes: our own errors into two lines, others into a traceback."""
+    _verbosity["is_verbose"] = False
     try:
         yield
     except MiAuditError as error:
         say(f"error: {error}")
         if error.tip:
             say(f"tip: {error.tip}")
+        if _verbosity["is_verbose"]:
+            traceback.print_exc()
         sys.exit(COULD_NOT_RUN)
     except KeyboardInterrupt:
         say(KEPT)
@@ -44,6 +50,11 @@ def guarded() -> Iterator[None]:
         traceback.print_exc()
         say(f"error: {BUG_TIP}")
         sys.exit(COULD_NOT_RUN)
+
+
+def be_verbose() -> None:
+    """From now on, show where in the program an error arose."""
+    _verbosity["is_verbose"] = True
 
 
 def say(message: str) -> None:
@@ -72,8 +83,13 @@ def has_color() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, is_private: bool = False) -> None:
     """Write a report whole or not at all; unlike caches it is no secret, so it gets the permissions of any new file.
+
+    Args:
+        path: the file.
+        text: its content.
+        is_private: it holds the membership of samples, and is for its owner alone.
 
     Raises:
         OutputError: it cannot be written.
@@ -82,6 +98,8 @@ def write_text(path: Path, text: str) -> None:
 
     with store.replacing(path) as file:
         file.write(text.encode())
+    if is_private:
+        return
     mask = os.umask(0)
     os.umask(mask)
     path.chmod(0o666 & ~mask)

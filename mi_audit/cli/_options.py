@@ -175,6 +175,7 @@ Settings = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Same seed, same result.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="Remarks, but no progress.")]
 
 
 def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":

@@ -3,16 +3,23 @@
 import sys
 import time
 
+import typer
+
 from mi_audit.cli._edge import say
 
 SECONDS_BETWEEN_LINES = 30.0
 
 
-def progress(*, quiet: bool) -> "Lines | Bar | Quiet":
-    """What suits this stderr."""
-    if quiet:
-        return Quiet()
+def progress(*, quiet: bool, remarks_only: bool = False) -> "Lines | Bar | Quiet":
+    """What suits this stderr: nothing when `quiet`, no bar and no lines of progress for `remarks_only`."""
+    if quiet or remarks_only:
+        return Quiet() if quiet else Remarks()
     return Bar() if sys.stderr.isatty() else Lines()
+
+
+def progress_of(ctx: typer.Context) -> "Lines | Bar | Quiet":
+    """What the command was asked for, by its options ``--quiet`` and ``--no-progress``."""
+    return progress(quiet=ctx.params["quiet"], remarks_only=ctx.params["no_progress"])
 
 
 class Quiet:
@@ -29,6 +36,14 @@ class Quiet:
 
     def say(self, message: str) -> None:
         """Ignore it."""
+
+
+class Remarks(Quiet):
+    """What is worth knowing, but not how far the work is."""
+
+    def say(self, message: str) -> None:
+        """Say it."""
+        say(message)
 
 
 class Lines:

@@ -7,11 +7,16 @@ import typer
 
 from mi_audit.cli import _options as options
 from mi_audit.cli._edge import EXCEEDED, NO_VERDICT, check_writable, has_color, product, say, width
-from mi_audit.cli._progress import progress
+from mi_audit.cli._progress import progress_of
+from mi_audit.cli._series import is_series, run_series
 from mi_audit.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mi_audit.schema.audit import Audit
+    from mi_audit.stages._extract_options import ExtractOptions
+    from mi_audit.stages._training_plan import TrainOptions
     from mi_audit.stages.evaluate import EvaluateOptions
 
 EXAMPLE = "mi-audit evaluate features.npz attack.npz, or mi-audit evaluate --model net.pt --data mnist"
@@ -59,6 +64,8 @@ def evaluate(
     max_non_members: options.MaxNonMembers = None,
     limit_classes: options.LimitClasses = None,
     expect_accuracy: options.ExpectAccuracy = None,
+    declare: options.Declare = None,
+    controls: options.Controls = "cheap",
     features: options.Features = None,
     batch_size: options.BatchSize = "auto",
     device: options.Device = "auto",
@@ -119,15 +126,19 @@ def evaluate(
     ] = False,
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
+    no_progress: options.NoProgress = False,
 ) -> None:
     """Score the held-out samples and report what the target reveals.
 
-    Give the two files, or --model and --data to run all three stages in a row. The verdict of the policy decides the
-    exit code: 0 PASS, 1 FAIL, 3 INCONCLUSIVE or INVALID; the protocol paper has none unless --policy is given.
+    Give the two files, or --model and --data to run all three stages in a row. --model 'epoch-*.pt' audits all
+    checkpoints of a training run: --out is then a folder for one audit each. The verdict of the policy decides the exit
+    code: 0 PASS, 1 FAIL, 3 INCONCLUSIVE or INVALID, of a series the worst; the protocol paper has none unless --policy
+    is given.
 
     Example: mi-audit evaluate features.npz attack.npz --policy strict --out audit.npz
     """
-    if out is not None:
+    in_series = is_series(model)
+    if out is not None and not in_series:
         judged_by = (baseline or Path(), Path(policy or ""))
         check_writable(out, *(files or ()), *options.inputs_of(ctx.params), *filter(Path.is_file, judged_by))
     from mi_audit import store
@@ -141,6 +152,9 @@ def evaluate(
         aggregate_only=aggregate_only,
         **_gate(policy, baseline, max_increase),
     )
+    if in_series and not files:
+        code = run_series(_of_series(ctx, chosen), out, _exit_code, json=json, quiet=quiet)
+        raise typer.Exit(0 if exit_zero else code)
     result = _of_files(ctx, files, chosen) if files else _of_model(ctx, chosen)
     if out is not None:
         store.write(out, result)
@@ -184,20 +198,34 @@ def _of_files(ctx: typer.Context, files: list[Path], chosen: "EvaluateOptions") 
     if given := _given(ctx, OF_MODEL):
         raise UsageError(f"{given} belongs to --model and --data, not to files that exist", tip=EXAMPLE)
     cache, trained = store.read_kind(files[0], FeatureCache), store.read_kind(files[1], TrainedAttacks)
-    return stage(cache, trained, chosen, progress(quiet=ctx.params["quiet"]))
+    return stage(cache, trained, chosen, progress_of(ctx))
 
 
 def _of_model(ctx: typer.Context, chosen: "EvaluateOptions") -> "Audit":
     """The audit of a model on a data set, all stages in a row."""
     if ctx.params["model"] is None and ctx.params["data"] is None:
         raise UsageError("expected two files, or --model and --data", tip=EXAMPLE)
-    from mi_audit.stages._settings import of_features_and_attacks
     from mi_audit.stages.audit import audit
+
+    extracting, training = _stage_options(ctx)
+    return audit(extracting, training, chosen, ctx.params["cache_dir"], progress_of(ctx))
+
+
+def _of_series(ctx: typer.Context, chosen: "EvaluateOptions") -> "Iterator[tuple[Path, Audit]]":
+    """The audits of all checkpoints that match --model, one after the other."""
+    from mi_audit.stages import series
+
+    extracting, training = _stage_options(ctx)
+    return series.audits(extracting, training, chosen, ctx.params["cache_dir"], progress_of(ctx))
+
+
+def _stage_options(ctx: typer.Context) -> "tuple[ExtractOptions, TrainOptions]":
+    """What the first two stages are told."""
+    from mi_audit.stages._settings import of_features_and_attacks
 
     of_features, of_attacks = of_features_and_attacks(ctx.params["settings"] or ())
     extracting = options.extract_options(ctx.params | {"settings": of_features})
-    training = options.train_options(ctx.params | {"settings": of_attacks})
-    return audit(extracting, training, chosen, ctx.params["cache_dir"], progress(quiet=ctx.params["quiet"]))
+    return extracting, options.train_options(ctx.params | {"settings": of_attacks})
 
 
 def _given(ctx: typer.Context, names: tuple[str, ...]) -> str | None:

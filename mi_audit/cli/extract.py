@@ -7,7 +7,7 @@ import typer
 
 from mi_audit.cli import _options as options
 from mi_audit.cli._edge import check_writable, say
-from mi_audit.cli._progress import progress
+from mi_audit.cli._progress import progress_of
 
 
 def extract(
@@ -42,6 +42,7 @@ def extract(
     device: options.Device = "auto",
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
+    no_progress: options.NoProgress = False,
 ) -> None:
     """Run the target over members and non-members and keep what an adversary would see.
 
@@ -50,7 +51,7 @@ def extract(
     check_writable(out, *options.inputs_of(ctx.params))
     from mi_audit.stages.audit import extract_file
 
-    cache = extract_file(options.extract_options(ctx.params), out, progress(quiet=quiet))
+    cache = extract_file(options.extract_options(ctx.params), out, progress_of(ctx))
     if not quiet:
         for finding in cache.findings:
             say(f"{finding.severity}: {finding.message}")

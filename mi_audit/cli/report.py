@@ -5,27 +5,68 @@ from typing import Annotated
 
 import typer
 
-from mi_audit.cli._edge import check_writable, has_color, product, width, write_text
+from mi_audit.cli._edge import check_writable, has_color, product, say, width, write_text
+from mi_audit.cli._options import listed
+from mi_audit.errors import UsageError
+
+_BY = ("audit", "epoch")
+_PRIVATE = "this lists who was a member: keep it as you keep the training data"
 
 
 def report(
     audits: Annotated[list[Path], typer.Argument(help="Audits from evaluate --out.", metavar="AUDIT.npz ...")],
-    report_format: Annotated[
-        str | None, typer.Option("--format", help="console, html, json, markdown or csv; by the suffix of --out.")
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="See list formats; repeat or use commas. By the suffix of --out."),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write here instead of to stdout.")] = None,
+    outs: Annotated[
+        list[Path] | None, typer.Option("--out", "-o", help="Write here instead of to stdout; repeat for more.")
+    ] = None,
+    by: Annotated[str, typer.Option("--by", help="epoch: what changes over a series of checkpoints.")] = "audit",
+    per_sample: Annotated[
+        bool, typer.Option("--per-sample", help="csv, json: list the samples and who was a member.")
+    ] = False,
 ) -> None:
-    """Show one or more audits; nothing is computed again."""
-    if out is not None:
-        check_writable(out, *audits)
+    """Show one or more audits; nothing is computed again.
+
+    One file per --out, in the format of its suffix (.html, .json, .md, .csv, .xml, .tex, .txt) or, given as many
+    --format as --out, in these, in order. One more --format goes to stdout, as --format github always does.
+    """
+    paths = list(outs or ())
+    _check_outputs(paths, audits)
+    if by not in _BY:
+        raise UsageError(f"expected --by audit or epoch, got {by!r}")
     from mi_audit import store
     from mi_audit.schema.audit import Audit
     from mi_audit.stages import report as stage
+    from mi_audit.stages._epochs import by_epoch
 
-    chosen = report_format or (stage.SUFFIXES.get(out.suffix) if out else None) or "console"
+    pairs, streamed = stage.assigned(listed(formats), paths)
     records = [store.read_kind(path, Audit) for path in audits]
-    text = stage.render(records, chosen, width=width(), color=out is None and has_color())
-    if out is None:
-        product(text)
-    else:
-        write_text(out, text)
+    if by == "epoch":
+        records = by_epoch(records, [path.name for path in audits])
+
+    def text(name: str, *, color: bool = False) -> str:
+        return stage.render(records, name, width=width(), color=color, per_sample=per_sample, by=by)
+
+    texts = [(path, text(name)) for name, path in pairs]
+    shown = None if streamed is None else text(streamed, color=has_color())
+    if per_sample:
+        say(_PRIVATE)
+    for path, content in texts:
+        write_text(path, content, is_private=per_sample)
+    if shown is not None:
+        product(shown)
+
+
+def _check_outputs(paths: list[Path], inputs: list[Path]) -> None:
+    """Refuse before anything is written.
+
+    Raises:
+        UsageError: a file is named twice.
+        OutputError: one cannot be written, or is an input.
+    """
+    for position, path in enumerate(paths):
+        check_writable(path, *inputs)
+        if path.resolve() in [other.resolve() for other in paths[:position]]:
+            raise UsageError(f"--out {path} is given twice", tip="one file per format")

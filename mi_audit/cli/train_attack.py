@@ -7,7 +7,7 @@ import typer
 
 from mi_audit.cli import _options as options
 from mi_audit.cli._edge import check_writable, say
-from mi_audit.cli._progress import progress
+from mi_audit.cli._progress import progress_of
 
 
 def train_attack(
@@ -28,6 +28,7 @@ def train_attack(
     settings: options.Settings = None,
     seed: options.Seed = 0,
     quiet: options.Quiet = False,
+    no_progress: options.NoProgress = False,
 ) -> None:
     """Fit, tune and choose attacks on the samples whose membership the adversary knows."""
     check_writable(out, features)
@@ -36,7 +37,7 @@ def train_attack(
     from mi_audit.stages.train_attack import train_attacks
 
     chosen = options.train_options(ctx.params)
-    trained = train_attacks(store.read_kind(features, FeatureCache), chosen, progress(quiet=quiet))
+    trained = train_attacks(store.read_kind(features, FeatureCache), chosen, progress_of(ctx))
     store.write(out, trained)
     if not quiet:
         width = max(28, *(len(summary.label) for summary in trained.attacks))

@@ -130,8 +130,7 @@ def visible(text: str) -> str:
 
     No text of ours comes near 4,000 characters; longer ones, which are a stranger's, are cut there.
     """
-    kept = shortened(text, _LONGEST_TEXT)
-    return "".join(_escaped(char) if unicodedata.category(char) in _HIDDEN_CATEGORIES else char for char in kept)
+    return "".join(_escaped(char) if _is_hidden(char) else char for char in shortened(text, _LONGEST_TEXT))
 
 
 def shortened(text: str, limit: int) -> str:
@@ -143,6 +142,12 @@ def _plain(metric: str, bound: float) -> str:
     """A bound, which claims nothing by being 0 or 1."""
     figure = rounded(bound, _AUC_DECIMALS) if metric == _AUC else rounded(100 * bound, 2)
     return f"{MINUS if figure < 0 else ''}{abs(figure)}"
+
+
+def _is_hidden(char: str) -> bool:
+    """Also U+FFFE, U+FDD0 and the like, which are no characters, and which XML and YAML refuse."""
+    code = ord(char)
+    return unicodedata.category(char) in _HIDDEN_CATEGORIES or code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
 
 
 def _escaped(char: str) -> str:

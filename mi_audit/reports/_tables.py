@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from mi_audit.reports import (
     _attack_tables,
@@ -11,6 +12,7 @@ from mi_audit.reports import (
     _lookup,
     _paper_feature_tables,
     _paper_tables,
+    _series,
     _statistics_tables,
     _sweep_tables,
     _target_tables,
@@ -21,6 +23,8 @@ from mi_audit.reports._table import Table
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.finding import Finding
 from mi_audit.schema.verdict import Verdict
+
+By = Literal["audit", "epoch"]
 
 _LONGEST_TITLE = 200
 _SEVERITIES = ("error", "warning", "note")
@@ -61,21 +65,34 @@ class Document:
         paper: Tables 1 to 7 over the audits under the founding paper's protocol, as far as there is something to say;
             empty without any.
         legend: what the numbers are and are not.
+        comparison_by_subset: a row per audit and subset, where there are several audits.
+        series: what changes over the epochs of a series, where that is asked for; then there is nothing else.
     """
 
     comparison: Table | None
     pages: tuple[Page, ...]
     paper: tuple[Table, ...]
     legend: tuple[str, ...]
+    comparison_by_subset: Table | None = None
+    series: tuple[Table, ...] = ()
+
+    @property
+    def compared(self) -> tuple[Table, ...]:
+        """The tables over all audits, where there are several."""
+        found = (*self.series, self.comparison, self.comparison_by_subset)
+        return tuple(table for table in found if table is not None)
 
 
-def document(audits: Sequence[Audit], n_classes: int) -> Document:
+def document(audits: Sequence[Audit], n_classes: int, by: By = "audit") -> Document:
     """The report of these audits.
 
     Args:
         audits: in the order of the report.
         n_classes: how many of the most leaking classes to show, where rows per class exist.
+        by: ``"epoch"`` for what changes over a series of checkpoints, in place of everything about each.
     """
+    if by == "epoch":
+        return Document(None, (), (), _facts.legend(audits), series=_series.tables(audits))
     titles = [audit.title for audit in audits]
     of_paper = [audit for audit in audits if audit.protocol == "paper"]
     if len(audits) > 1:
@@ -85,6 +102,7 @@ def document(audits: Sequence[Audit], n_classes: int) -> Document:
         pages=tuple(_page(audit, titles[i], n_classes) for i, audit in enumerate(audits)),
         paper=(*_paper_tables.tables(of_paper), *_paper_feature_tables.tables(of_paper)),
         legend=_facts.legend(audits),
+        comparison_by_subset=_target_tables.comparison_by_subset(audits) if len(audits) > 1 else None,
     )
 
 

@@ -1,11 +1,14 @@
 """The tables about the target itself, and the one that compares several audits."""
 
 from collections.abc import Sequence
+from typing import get_args
 
-from mi_audit.reports import _format, _lookup
+from mi_audit.reports import _format, _lookup, _metrics
 from mi_audit.reports._table import Column, Row, Table
-from mi_audit.schema.audit import AccuracyRow, Audit, MeanSd
+from mi_audit.schema.audit import AccuracyRow, Audit, MeanSd, Subset
 
+_ALSO_COMPARED = ("accuracy", "precision.member", "recall.member", "f1.member")
+_COMPARED = ("false_alarm_rate", "auc", *_ALSO_COMPARED)
 _SAMPLES = {"full": "full data set", "audited": "audited", "held-out": "held-out"}
 
 
@@ -72,17 +75,69 @@ def comparison(audits: Sequence[Audit]) -> Table:
         Column("balanced accuracy (95 % interval)", "balanced accuracy\n(95 % interval)"),
         Column("FAR"),
         Column("AUC"),
+        Column("verdict", is_text=True),
+        *(_metrics.METRICS[key].column(is_essential=False) for key in _ALSO_COMPARED),
         Column("selected attack", is_text=True, is_essential=False),
         Column("protocol", is_text=True, is_essential=False),
         Column("held-out members", "held-out\nmembers", is_essential=False),
         Column("held-out non-members", "held-out\nnon-members", is_essential=False),
     )
-    rows = tuple(
-        Row((f"{number}. {_format.shortened(audit.title, 80)}", *_compared(audit)))
-        for number, audit in enumerate(audits, start=1)
+    rows = tuple(Row((_numbered(number, audit), *_compared(audit))) for number, audit in enumerate(audits, start=1))
+    ratios = ", ".join(dict.fromkeys(_ratio(audit) for audit in audits))
+    notes = (
+        "Accuracy of the target on its full data set; attacks on held-out samples.",
+        f"Accuracy, precision and F1 of an attack hold at the ratio of its held-out samples: {ratios}.",
+        *_metrics.reasons([found.metrics for audit in audits if (found := _lookup.headline(audit))], _COMPARED),
     )
-    notes = ("Accuracy of the target on its full data set; attacks on held-out samples.",)
     return Table("Audits compared, in %", columns, rows, notes)
+
+
+def comparison_by_subset(audits: Sequence[Audit]) -> Table:
+    """A row per audit and subset, in the form of the founding paper's Table 4; attacks over all classes together."""
+    columns = (
+        Column("audit", is_text=True),
+        Column("subset", is_text=True),
+        Column("balanced accuracy (95 % interval)", "balanced accuracy\n(95 % interval)"),
+        Column("FAR"),
+        Column("naive balanced accuracy", "naive\nbal. acc.", is_essential=False),
+        Column("confidence on members", "confidence\non members", is_essential=False),
+        Column("confidence on non-members", "confidence on\nnon-members", is_essential=False),
+        Column("held-out members", "held-out\nmembers", is_essential=False),
+        Column("held-out non-members", "held-out\nnon-members", is_essential=False),
+    )
+    rows = tuple(row for number, audit in enumerate(audits, start=1) for row in _subset_rows(number, audit))
+    notes = ("Confidence in the true class: ± over the audited samples. The selected attack of each audit.",)
+    return Table("Audits compared by subset, in %", columns, rows, notes, n_keys=2)
+
+
+def _subset_rows(number: int, audit: Audit) -> list[Row]:
+    rows: list[Row] = []
+    for subset in get_args(Subset):
+        found, sure = _lookup.row(audit, audit.selected, subset), _lookup.confidence(audit, subset)
+        if found is None:
+            continue
+        cells = (
+            _numbered(number, audit),
+            subset,
+            _format.with_interval("balanced_accuracy", found.metrics.get("balanced_accuracy")),
+            _format.point("false_alarm_rate", found.metrics.get("false_alarm_rate")),
+            _format.point("balanced_accuracy", found.naive.get("balanced_accuracy")),
+            _format.mean_sd(sure.member if sure else None),
+            _format.mean_sd(sure.non_member if sure else None),
+            _format.count(found.n_members),
+            _format.count(found.n_non_members),
+        )
+        rows.append(Row(cells, starts_group=number > 1 and not rows))
+    return rows
+
+
+def _numbered(number: int, audit: Audit) -> str:
+    return f"{number}. {_format.shortened(audit.title, 80)}"
+
+
+def _ratio(audit: Audit) -> str:
+    headline = _lookup.headline(audit)
+    return _format.ratio(headline.n_members, headline.n_non_members) if headline else _format.DASH
 
 
 def _compared(audit: Audit) -> tuple[str, ...]:
@@ -95,6 +150,8 @@ def _compared(audit: Audit) -> tuple[str, ...]:
         _format.with_interval("balanced_accuracy", metrics.get("balanced_accuracy")),
         _format.point("false_alarm_rate", metrics.get("false_alarm_rate")),
         _format.point("auc", metrics.get("auc")),
+        audit.verdict.outcome if audit.verdict else _format.DASH,
+        *(_format.point(key, metrics.get(key)) for key in _ALSO_COMPARED),
         _format.shortened(audit.selected, 60),
         audit.protocol,
         _format.count(headline.n_members) if headline else "",

@@ -13,8 +13,9 @@ from rich.text import Text
 from mi_audit.reports import _format, _verdict_tables
 from mi_audit.reports._console_layout import GAP, Panel, aligned, hanging, heading_lines, panels, wrapped
 from mi_audit.reports._facts import Facts
+from mi_audit.reports._series import BARS
 from mi_audit.reports._table import Column, Row, Table
-from mi_audit.reports._tables import Page, document
+from mi_audit.reports._tables import By, Page, document
 from mi_audit.reports.interface import Report
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.finding import Finding
@@ -27,7 +28,10 @@ _MARKER = "▸ "
 _BULLET = "• "
 _RULES = box.Box("    \n    \n────\n    \n    \n────\n    \n    \n")
 _ASCII_RULES = box.Box("    \n    \n----\n    \n    \n----\n    \n    \n", ascii=True)
-_ASCII = str.maketrans({_format.DASH: "-", _format.MINUS: "-", "±": "+/-", "…": "...", "─": "-", "▸": ">", "•": "*"})
+_ASCII = str.maketrans(
+    {_format.DASH: "-", _format.MINUS: "-", "±": "+/-", "…": "...", "─": "-", "▸": ">", "•": "*"}
+    | dict(zip(BARS, "_.-:=+*#", strict=True))
+)
 _VERDICT_STYLES = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow", "INVALID": "bold red"}
 _SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
@@ -39,17 +43,19 @@ class Console(Report):
     Attributes:
         ascii: nothing but ASCII, for terminals and logs that know no more.
         classes: how many of the most leaking classes to show, where the audit has rows per class.
+        by: ``"epoch"`` for tables over a series instead of a part for every audit.
     """
 
     ascii: bool = False
     classes: int = 10
+    by: By = "audit"
 
     def render(self, audits: Sequence[Audit], *, width: int = 80, color: bool = False) -> str:
         """The report in `width` columns, with ANSI codes when `color`."""
         pages = _Printer(max(width, _NARROWEST), is_ascii=self.ascii, has_color=color)
-        shown = document(audits, self.classes)
-        if shown.comparison is not None:
-            pages.table(shown.comparison)
+        shown = document(audits, self.classes, self.by)
+        for table in shown.compared:
+            pages.table(table)
         for page in shown.pages:
             pages.page(page)
         for table in shown.paper:

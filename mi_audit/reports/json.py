@@ -1,6 +1,7 @@
 """One JSON document for programs, with every number in full precision."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +21,36 @@ class Json(Report):
 
     The file ``audit.schema.json`` beside this module (JSON Schema, draft 2020-12) says what every property means. The
     document holds what the record holds, under the record's names, without its per-sample part.
+
+    Attributes:
+        per_sample: add the samples, with their membership and scores; not for sharing.
     """
+
+    per_sample: bool = False
 
     def render(self, audits: Sequence[Audit], *, width: int = 80, color: bool = False) -> str:  # noqa: ARG002 - no terminal's
         """The document, in ASCII, indented."""
-        content = {"schema_version": SCHEMA_VERSION, "audits": [_audit(audit) for audit in audits]}
+        content = {"schema_version": SCHEMA_VERSION, "audits": [self._audit(audit) for audit in audits]}
         return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+    def _audit(self, audit: Audit) -> dict[str, Any]:
+        samples = {"samples": _samples(audit)} if self.per_sample else {}
+        return _audit(audit) | samples
+
+
+def _samples(audit: Audit) -> dict[str, Any] | None:
+    """Columns of equal length; a score that there is none of is null. ``None`` in an aggregate-only audit."""
+    if audit.samples is None:
+        return None
+    names = ("sample_id", "is_member", "is_correct", "is_held_out", "label")
+    columns: dict[str, Any] = {name: getattr(audit.samples, name).tolist() for name in names}
+    scores = {label: [_finite(value) for value in values.tolist()] for label, values in audit.samples.score.items()}
+    return columns | {"score": scores}
+
+
+def _finite(value: float) -> float | None:
+    """JSON has neither NaN, the score of a known sample, nor infinity."""
+    return value if math.isfinite(value) else None
 
 
 def _audit(audit: Audit) -> dict[str, Any]:
@@ -41,6 +66,9 @@ def _audit(audit: Audit) -> dict[str, Any]:
     for attack in content["attacks"]:
         attack["options"] = _plain(attack["options"])
     content["provenance"] = _plain(content["provenance"])
+    content["statistics"]["auc_stratified"] = dict(sorted(content["statistics"]["auc_stratified"].items()))
+    if content["verdict"] is not None:
+        content["verdict"]["policy"] = _plain(content["verdict"]["policy"])
     return content
 
 

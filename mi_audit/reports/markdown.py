@@ -1,13 +1,13 @@
 """Tables for documents, model cards and pull requests."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mi_audit.reports import _format, _verdict_tables
 from mi_audit.reports._facts import Facts
 from mi_audit.reports._table import Row, Table
-from mi_audit.reports._tables import Page, document
+from mi_audit.reports._tables import By, Page, document
 from mi_audit.reports.interface import Report
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.finding import Finding
@@ -16,6 +16,7 @@ from mi_audit.schema.finding import Finding
 # bare address would become a link.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~$]|(?<=www)\.|:(?=//)", re.IGNORECASE)
 _BLOCK = re.compile(r"^(\d*)([-+=.)])")
+_RESERVE = 200
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -25,18 +26,22 @@ class Markdown(Report):
 
     Attributes:
         classes: how many of the most leaking classes to show, where the audit has rows per class.
+        max_bytes: what would make it longer is left out, and named; a comment on GitHub holds 64 KiB.
+        by: ``"epoch"`` for tables over a series instead of a part for every audit.
     """
 
     classes: int = 10
+    max_bytes: int = 64_000
+    by: By = "audit"
 
     def render(self, audits: Sequence[Audit], *, width: int = 80, color: bool = False) -> str:  # noqa: ARG002 - no terminal's
         """The report with a heading per audit and per table."""
-        shown = document(audits, self.classes)
-        parts = [_table(shown.comparison)] if shown.comparison is not None else []
+        shown = document(audits, self.classes, self.by)
+        parts = [drawn(table) for table in shown.compared]
         parts += [block for page in shown.pages for block in _page(page)]
-        parts += [_table(table) for table in shown.paper]
-        parts.append("## What the numbers are\n\n" + "\n".join(f"- {escaped(item)}" for item in shown.legend))
-        return "\n\n".join(parts) + "\n"
+        parts += [drawn(table) for table in shown.paper]
+        legend = "## What the numbers are\n\n" + bullets(shown.legend)
+        return "\n\n".join([*_fitting(parts, self.max_bytes - _size(legend)), legend]) + "\n"
 
 
 def escaped(text: str) -> str:
@@ -60,29 +65,54 @@ def _page(page: Page) -> Iterator[str]:
     if page.facts:
         yield _facts(page.facts)
     for table in page.tables:
-        yield _table(table)
+        yield drawn(table)
     if page.findings:
         yield "## Findings\n\n" + "\n".join(_finding(finding) for finding in page.findings)
     if page.provenance:
         yield "## Where the numbers come from (digests: SHA-256)\n\n" + _facts(page.provenance)
 
 
+def bullets(items: Iterable[str]) -> str:
+    """A list of texts, none of which is escaped yet."""
+    return "\n".join(f"- {escaped(item)}" for item in items)
+
+
+def _fitting(parts: Sequence[str], max_bytes: int) -> Iterator[str]:
+    """The parts as far as there is room, then how many there was none for."""
+    if sum(map(_size, parts)) <= max_bytes:
+        yield from parts
+        return
+    rest = max_bytes - _RESERVE
+    for number, part in enumerate(parts):
+        rest -= _size(part)
+        if rest < 0:
+            left = _format.counted(len(parts) - number, "part")
+            yield f"*{left} left out to keep this short; the formats html, json and csv have all of it.*"
+            return
+        yield part
+
+
+def _size(part: str) -> int:
+    return len(part.encode()) + len("\n\n")
+
+
 def _facts(facts: Facts) -> str:
-    return "\n".join(f"- {escaped(label)}: {escaped(text)}" for label, text in facts)
+    return bullets(f"{label}: {text}" for label, text in facts)
 
 
 def _finding(finding: Finding) -> str:
     return f"- **{finding.severity}** {escaped(finding.message)} ({escaped(finding.slug)})"
 
 
-def _table(table: Table) -> str:
+def drawn(table: Table, heading: str = "##") -> str:
+    """A pipe table below its title, its notes below it."""
     lines = [
         _line([escaped(column.name) for column in table.columns]),
         _line([":---" if column.is_text else "---:" for column in table.columns]),
         *(_line(_cells(row)) for row in table.rows),
     ]
     notes = "".join(f"\n\n{_paragraph(note)}" for note in table.notes)
-    return f"## {escaped(table.title)}\n\n" + "\n".join(lines) + notes
+    return f"{heading} {escaped(table.title)}\n\n" + "\n".join(lines) + notes
 
 
 def _paragraph(text: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from mi_audit import store
+from mi_audit.datasets.interface import MembershipData
 from mi_audit.errors import ContainerError, InputError, OutputError, UsageError
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.feature_cache import FeatureCache
@@ -33,6 +34,7 @@ def audit(
     evaluate_options: EvaluateOptions,
     cache_dir: Path = CACHE_DIR,
     progress: Progress | None = None,
+    opened: MembershipData | None = None,
 ) -> Audit:
     """The audit of one target on one data set; what was made before under the same key is used again.
 
@@ -42,10 +44,11 @@ def audit(
         evaluate_options: of the stage ``evaluate``.
         cache_dir: holds a folder per extraction, made with mode 0700: the caches tell who was a member.
         progress: told about the work.
+        opened: the data set, where that is open already.
     """
     progress = progress or Silence()
     extract_options = _with_features(extract_options, planned(train_options))
-    found, folder = _cached_features(extract_options, cache_dir, progress)
+    found, folder = _cached_features(extract_options, cache_dir, progress, opened)
     cache = with_declared(with_expectation(found, extract_options.expect_accuracy), extract_options.declare)
     seen = _with_features_of(cache, planned(train_options), extract_options.features)
     trained = _cached_attacks(seen, folder, train_options, progress)
@@ -81,14 +84,16 @@ def _with_features_of(cache: FeatureCache, chosen: Plan, asked: Sequence[str]) -
     )
 
 
-def _cached_features(options: ExtractOptions, cache_dir: Path, progress: Progress) -> tuple[FeatureCache, Path]:
+def _cached_features(
+    options: ExtractOptions, cache_dir: Path, progress: Progress, opened: MembershipData | None
+) -> tuple[FeatureCache, Path]:
     """The feature cache of this target on these samples, found or extracted now, and the folder that it lies in."""
     if _predictions.is_predictions(options.model):
         cache = _predictions.extracted(options)
         folder = _folder(cache_dir, cache.provenance["key"])
         store.write(folder / "features.npz", cache)
         return cast("FeatureCache", store.read(folder / "features.npz")), folder
-    extraction = extract.prepare(options)
+    extraction = extract.prepare(options, opened)
     path = _folder(cache_dir, extraction.key) / "features.npz"
     extract_to(extraction, path, progress)
     return found_again(cast("FeatureCache", store.read(path)), extraction), path.parent

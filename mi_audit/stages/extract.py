@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from mi_audit.datasets.interface import MembershipData
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.stages import _feature_plan, _forward, _growing
 from mi_audit.stages._announcing import announce
@@ -23,8 +24,12 @@ from mi_audit.targets.interface import TargetRequest
 __all__ = ["ExtractOptions", "Extraction", "grow", "growth_journal", "is_complete", "journal", "prepare", "run"]
 
 
-def prepare(options: ExtractOptions) -> Extraction:
+def prepare(options: ExtractOptions, opened: MembershipData | None = None) -> Extraction:
     """Open the target and the data set, select samples, and check that the two fit each other.
+
+    Args:
+        options: what the user chose.
+        opened: the data set of these options, where that is open already; audits of a series share it.
 
     Raises:
         InputError: something that cannot be opened or does not fit.
@@ -32,7 +37,7 @@ def prepare(options: ExtractOptions) -> Extraction:
     """
     asked = _feature_plan.wanted(options.observed, options.feature_settings)
     device = _forward.resolve_device(options.device)
-    whole = open_data(options.data, options.data_request())
+    whole = open_data(options.data, options.data_request()) if opened is None else opened
     data = selected(whole, options.limit_classes, options.max_members, options.max_non_members, options.seed)
     request = TargetRequest(
         n_classes=data.n_classes,

@@ -12,14 +12,17 @@ import pytest
 from mi_audit import plugins
 from mi_audit.reports.interface import Report
 from mi_audit.schema.audit import Audit, SampleScores
-from tests.reports import audits
+from tests.reports import audits, verdicts
 
 FORMATS = plugins.names("reports")
-SETS = {name: (name,) for name in audits.ALL} | {
+ALL = audits.ALL | verdicts.ALL
+SETS = {name: (name,) for name in ALL} | {
     "several": ("normal", "paper", "undefined", "paper"),
-    "all": tuple(audits.ALL),
+    "all": tuple(ALL),
 }
-CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+CONTROL = re.compile(
+    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff\U0001ffff]"
+)
 PROMISES = re.compile(r"\b(safe|safely|safety|private|privacy|secure|anonymous)\b", re.IGNORECASE)
 
 
@@ -30,7 +33,7 @@ def load(name: str) -> Report:
 
 
 def made(name: str) -> list[Audit]:
-    return [audits.ALL[part]() for part in SETS[name]]
+    return [ALL[part]() for part in SETS[name]]
 
 
 @pytest.fixture(params=FORMATS)
@@ -38,8 +41,30 @@ def report(request: pytest.FixtureRequest) -> Report:
     return load(request.param)
 
 
-def test_the_four_formats_are_there() -> None:
-    assert {"console", "csv", "json", "markdown"} <= set(FORMATS)
+def test_the_formats_are_there() -> None:
+    wanted = {"checklist", "console", "csv", "github", "json", "junit", "latex", "markdown", "model-card"}
+    assert wanted <= set(FORMATS)
+
+
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"console"}))
+@pytest.mark.parametrize("text", audits.HOSTILE)
+def test_no_text_of_a_stranger_adds_or_ends_a_line(name: str, text: str) -> None:
+    """In every format but the console, which wraps, a text stands on one line wherever it is."""
+
+    def named(text: str) -> Audit:
+        audit = verdicts.judged()
+        assert audit.verdict is not None
+        rules = tuple(dataclasses.replace(rule, rule=text, message=text or "-") for rule in audit.verdict.rules)
+        return dataclasses.replace(
+            audit,
+            title=text,
+            class_names=(text,) * 100,
+            verdict=dataclasses.replace(audit.verdict, sentence=text, reasons=(text,), rules=rules),
+            controls=tuple(dataclasses.replace(one, message=text or "-") for one in audit.controls),
+            findings=tuple(dataclasses.replace(one, message=text or "-") for one in audit.findings),
+        )
+
+    assert load(name).render([named(text)]).count("\n") == load(name).render([named("plain")]).count("\n")
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -51,14 +76,14 @@ def test_text_ends_in_one_newline_and_holds_nothing_that_a_terminal_obeys(report
     text.encode("utf-8")
 
 
-@pytest.mark.parametrize("name", ["normal", "hostile", "per_class", "several"])
+@pytest.mark.parametrize("name", ["normal", "hostile", "hostile_verdict", "per_class", "several"])
 def test_same_audits_give_the_same_bytes(report: Report, name: str) -> None:
     assert report.render(made(name)) == report.render(made(name))
 
 
-@pytest.mark.parametrize("name", audits.ALL)
+@pytest.mark.parametrize("name", ALL)
 def test_an_audit_that_was_written_and_read_gives_the_same_bytes(report: Report, name: str) -> None:
-    audit = audits.ALL[name]()
+    audit = ALL[name]()
     header = json.loads(json.dumps(audit.header(), sort_keys=True))
     assert report.render([Audit.from_parts(header, {})]) == report.render([audit])
 
@@ -69,7 +94,7 @@ def test_any_width_is_fine(report: Report, name: str, width: int) -> None:
     assert report.render(made(name), width=width).endswith("\n")
 
 
-@pytest.mark.parametrize("name", sorted(set(audits.ALL) - {"hostile"}))
+@pytest.mark.parametrize("name", sorted(set(ALL) - {"hostile", "hostile_verdict"}))
 def test_no_report_calls_a_model_safe(report: Report, name: str) -> None:
     text = report.render(made(name)).replace('"privacy":', "")  # the name of a field, in JSON, promises nothing
     assert PROMISES.findall(text) == []

@@ -1,8 +1,9 @@
 import csv
 import io
+from dataclasses import replace
 
 from mi_audit.reports.csv import Csv
-from tests.reports import audits
+from tests.reports import audits, verdicts
 
 
 def read(*names: str) -> list[dict[str, str]]:
@@ -66,3 +67,42 @@ def test_negative_numbers_stay_numbers() -> None:
 
 def test_lines_end_in_a_bare_newline() -> None:
     assert "\r" not in Csv().render([audits.normal()])
+
+
+def test_bounds_rules_and_controls_are_lines_of_their_own() -> None:
+    lines = list(csv.DictReader(io.StringIO(Csv().render([verdicts.judged()])), strict=True))
+    by_record: dict[str, list[dict[str, str]]] = {}
+    for line in lines:
+        by_record.setdefault(line["record"], []).append(line)
+    assert len(by_record["attack"]) == len(verdicts.judged().rows)
+    assert [line["name"] for line in by_record["rule"]] == [rule.rule for rule in verdicts.RULES]
+    assert [line["outcome"] for line in by_record["control"]] == ["held", "failed", "no evidence", "not applicable"]
+    assert [line["p_value"] for line in by_record["control"]] == ["", "4e-05", "", ""]
+    bound = by_record["bound"][0]
+    assert (bound["auc"], bound["auc.low"], bound["auc.high"]) == ("0.751", "0.744", "0.758")
+    assert (by_record["class"][0]["class_name"], by_record["class"][0]["auc"]) == ("class 7", "0.81")
+    assert by_record["stratified"][0]["auc_stratified"] == "0.742"
+    rule = by_record["rule"][0]
+    assert (rule["auc"], rule["auc.low"], rule["outcome"]) == ("0.751", "0.744", "broken")
+
+
+def test_a_metric_that_a_file_made_up_gets_no_column() -> None:
+    text = Csv().render([verdicts.hostile()])
+    header = text.split("\n", 1)[0]
+    assert not any(name in header for name in ("script", "HYPERLINK", "passwd"))
+    assert "auc_stratified" in header
+
+
+def test_an_epoch_has_its_column() -> None:
+    audit = replace(audits.normal(), provenance={"series": {"epoch": 12}})
+    lines = list(csv.DictReader(io.StringIO(Csv().render([audit]))))
+    assert {line["epoch"] for line in lines} == {"12"}
+
+
+def test_the_sample_list_has_a_line_per_sample_and_an_empty_cell_where_there_is_no_score() -> None:
+    audit = replace(audits.normal(), samples=verdicts.samples(), class_names=("cat", "=dog"))
+    lines = list(csv.DictReader(io.StringIO(Csv(per_sample=True).render([audit, audits.normal()]))))
+    assert [line["sample_id"] for line in lines] == ["train/1", "'=cmd()", "test/3"]
+    assert [line["is_member"] for line in lines] == ["yes", "yes", "no"]
+    assert [line["class_name"] for line in lines] == ["cat", "'=dog", "cat"]
+    assert [line["score.xgboost"] for line in lines] == ["", "0.25", "0.5"]

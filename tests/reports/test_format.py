@@ -132,3 +132,7 @@ def test_what_no_rate_can_be_is_printed_all_the_same(value: float, text: str) ->
 
 def test_visible_text_has_an_end() -> None:
     assert len(_format.visible("x" * 1_000_000)) == 4000
+
+
+def test_what_is_no_character_is_shown_as_its_code() -> None:
+    assert _format.visible("a\ufffeb\U0001ffff\ufdd0") == "a\\ufffeb\\U0001ffff\\ufdd0"

@@ -9,7 +9,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from mi_audit.reports.json import Json
-from tests.reports import audits
+from tests.reports import audits, verdicts
 
 SCHEMA: dict[str, Any] = json.loads(
     (importlib.resources.files("mi_audit") / "reports" / "audit.schema.json").read_text(encoding="utf-8")
@@ -159,3 +159,21 @@ def test_names_that_contradict_each_other_stay_as_they_are() -> None:
     audit = replace(audit, class_averages=(average, *audit.class_averages[1:]))
     shown = json.loads(Json().render([audit]))["audits"][0]["class_averages"][0]["n_classes_undefined"]
     assert shown == {"x": 1, "x.y": 2, "a": {"b": 3}}
+
+
+@pytest.mark.parametrize("name", verdicts.ALL)
+def test_verdicts_and_statistics_follow_the_schema(name: str) -> None:
+    content = json.loads(Json().render([verdicts.ALL[name]()]))
+    assert [error.message for error in VALIDATOR.iter_errors(content)] == []
+
+
+def test_samples_are_there_on_request_only_and_follow_the_schema() -> None:
+    audit = replace(audits.normal(), samples=verdicts.samples())
+    assert "samples" not in json.loads(Json().render([audit]))["audits"][0]
+    content = json.loads(Json(per_sample=True).render([audit, audits.normal()]))
+    VALIDATOR.validate(content)
+    first_audit, aggregate_only = content["audits"]
+    assert first_audit["samples"]["sample_id"] == ["train/1", "=cmd()", "test/3"]
+    assert first_audit["samples"]["is_member"] == [True, True, False]
+    assert first_audit["samples"]["score"] == {"xgboost": [None, 0.25, 0.5]}
+    assert aggregate_only["samples"] is None

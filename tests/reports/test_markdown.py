@@ -9,7 +9,7 @@ from markdown_it import MarkdownIt
 
 from mi_audit.reports import _format
 from mi_audit.reports.markdown import Markdown, escaped
-from tests.reports import audits
+from tests.reports import audits, verdicts
 
 
 class Seen(html.parser.HTMLParser):
@@ -91,3 +91,18 @@ def test_the_selected_attack_is_bold() -> None:
 
 def test_cells_repeat_what_they_are_about() -> None:
     assert render("normal").count("| misclassified | ") == 1 + 3
+
+
+def test_a_hundred_classes_stay_under_what_a_comment_holds() -> None:
+    audit = replace(audits.on_features("paper"), rows=(*audits.per_class().rows, *audits.on_features("paper").rows))
+    assert len(Markdown(classes=100).render([audit]).encode()) < 64 * 1024
+
+
+def test_what_does_not_fit_is_named_and_the_legend_stays() -> None:
+    made = [replace(verdicts.judged(), title=f"model {number}") for number in range(40)]
+    text = Markdown().render(made)
+    assert 60_000 < len(text.encode()) <= 64_000
+    assert re.search(r"\*\d+ parts left out to keep this short", text)
+    assert "## What the numbers are" in text
+    assert text.startswith("## Audits compared")
+    assert "left out" not in Markdown(max_bytes=10_000_000).render(made)
