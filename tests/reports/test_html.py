@@ -17,6 +17,7 @@ from mi_audit.errors import MissingLibraryError
 from mi_audit.reports import _figures_svg, _format
 from mi_audit.reports.html import Html
 from mi_audit.schema.audit import Audit
+from mi_audit.stages import report
 from tests.reports import audits, full_audits
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -268,7 +269,7 @@ def test_the_sections_come_in_the_order_of_reading(full: Page) -> None:
 @pytest.mark.parametrize("outcome", ["PASS", "FAIL", "INCONCLUSIVE", "INVALID"])
 def test_the_verdict_comes_first_with_its_reasons(outcome: str) -> None:
     text = Html().render([replace(audits.bare(), verdict=full_audits.verdict(outcome))])  # type: ignore[arg-type]
-    assert text.index(f"{outcome}") < text.index("AUC is at least 74.1 %") < text.index("<nav")
+    assert text.index(f"{outcome}") < text.index("AUC is at least 74.1") < text.index("<nav")
     assert ("12,000 samples on each side" in text) == (outcome == "INCONCLUSIVE")
 
 
@@ -378,6 +379,11 @@ def test_a_missing_matplotlib_is_said_with_what_to_type(monkeypatch: pytest.Monk
     with pytest.raises(MissingLibraryError, match="matplotlib") as caught:
         Html().render([full_audits.full()])
     assert caught.value.tip == "pip install matplotlib"
+
+
+def test_the_suffix_asks_for_a_page() -> None:
+    assert report.SUFFIXES[".html"] == report.SUFFIXES[".htm"] == "html"
+    assert report.render([audits.bare()], "html").startswith("<!DOCTYPE html>")
 
 
 def test_matplotlib_is_imported_for_figures_only() -> None:
