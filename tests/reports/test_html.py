@@ -358,12 +358,22 @@ def test_commands_repeat_the_audit_and_hostile_specs_stay_one_word() -> None:
     words = shlex.split(code.split("\n")[1])
     assert words[:4] == ["mi-audit", "evaluate", "--model", "somewhere/cifar100_resnet56.pt"]
     assert words[words.index("--known-fraction") + 1] == "0.5"
+    assert "--policy" not in words
     audit = audits.normal()
     target = {**audit.provenance["features"]["target"], "spec": "x; rm -rf $HOME `id`\n#"}
     provenance = {**audit.provenance, "features": {**audit.provenance["features"], "target": target}}
     text = Html().render([replace(audit, provenance=provenance)])
     code = html.unescape(re.findall(r"<code>(.*?)</code>", text, re.DOTALL)[0])
     assert shlex.split(code.split("\n")[1])[3] == "x; rm -rf $HOME `id`\\n#"
+
+
+def test_the_command_has_the_preset_the_features_and_the_evidence() -> None:
+    audit = replace(audits.normal(), verdict=replace(full_audits.verdict(), policy={"preset": "strict"}))
+    found = {"layer:-1": {}, "evidence:thumbnail": {}}
+    features = {**audit.provenance["features"], "features": found}
+    text = Html().render([replace(audit, provenance={**audit.provenance, "features": features})])
+    for words in ("--policy strict", "--features outputs,layer:-1 ", "--controls full"):
+        assert words in text
 
 
 def test_several_audits_have_a_comparison_and_an_article_each() -> None:
