@@ -26,7 +26,7 @@ def bounds(audit: Audit) -> Table | None:
     """Bounds, epsilon and the p-value of every attack; ``None`` in an audit without statistics."""
     found = audit.statistics
     by_attack: dict[str, dict[str, BoundRow]] = {}
-    for row in found.bounds:
+    for row in found.bounds:  # of the selected attack, those on held-out samples come last and are shown
         by_attack.setdefault(row.attack, {})[row.measure] = row
     if not by_attack:
         return None
@@ -53,7 +53,8 @@ def _bound_notes(audit: Audit) -> tuple[str, ...]:
     alpha = _format.percent(found.alpha, 0)
     meaning = (
         f"Upper bounds are wrong in at most {alpha} % of audits, lower ones too, all {found.n_looks} of an attack "
-        "together. Rates by the exact box, ties broken at random; AUC by DeLong."
+        "together. Rates by the exact box, ties broken at random; AUC by DeLong. A score that is a fixed "
+        "formula is read on all audited samples, unless it was selected."
     )
     notes = [meaning]
     short = {row.measure: row for row in found.bounds if row.value is None and row.measure in _SHOWN}

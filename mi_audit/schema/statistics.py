@@ -16,7 +16,7 @@ class BoundRow:
 
     Attributes:
         attack: label of the attack.
-        samples: ``"held-out"``, or ``"audited"`` for an attack that is fixed.
+        samples: ``"held-out"``, or ``"audited"`` for an attack whose score is fixed; the selected one may have both.
         measure: what is bounded; ``loss_tnr`` is read from the other end of the ROC curve.
         n_members, n_non_members: that it rests on; groups, where samples belong to groups.
         value: the estimate, or ``None`` where the samples cannot resolve it.

@@ -1,7 +1,9 @@
 """Everything an audit says beyond its rows: bounds, priors, privacy, classes, chance and power, attack by attack.
 
-A fixed attack is read on all audited samples, one that was fitted or chosen on the held-out ones. Where the data name
-groups (many images of one person), one sample of each group, drawn by a seeded hash, stands for it, and only the
+What was fitted or chosen is read on the held-out samples; the naive attack, of which nothing was, on all audited ones.
+Bounds of a score that is a fixed formula rest on all audited samples too, since they ask nothing of its threshold; of
+the selected attack there are bounds on the held-out samples besides, because the choice knew the others. Where the data
+name groups (many images of one person), one sample of each group, drawn by a seeded hash, stands for it, and only the
 bounds of the AUC use all samples, with groups as what is independent.
 """
 
@@ -38,6 +40,7 @@ from mi_audit.stages._grouping import SEED, group_seats, one_each
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+_Samples = tuple[Literal["held-out", "audited"], BoolArray]
 
 
 def statistics(
@@ -67,11 +70,15 @@ def statistics(
     read = {
         attack.label: _Reading.of(cache, attack, scores[attack.label], is_held_out, seats) for attack in trained.attacks
     }
-    rows = {label: tuple(_bound_rows(label, reading, alpha, n_looks)) for label, reading in read.items()}
+    bound_rows: list[BoundRow] = []
+    for attack in trained.attacks:
+        for chosen in _bound_samples(attack, cache, is_held_out, is_selected=attack.label == trained.selected):
+            reading = _Reading.on(chosen, cache, attack, scores[attack.label], seats)
+            bound_rows += _bound_rows(attack.label, reading, alpha, n_looks)
     return Statistics(
         alpha=alpha,
         n_looks=n_looks,
-        bounds=tuple(row for own in rows.values() for row in own),
+        bounds=tuple(bound_rows),
         auc_stratified={label: stratified.of_classes(reading.within) for label, reading in read.items()},
         priors=tuple(row for label, reading in read.items() for row in _prior_rows(label, reading)),
         privacy=tuple(_privacy_row(label, reading, alpha) for label, reading in read.items()),
@@ -110,9 +117,15 @@ class _Reading:
         is_held_out: BoolArray,
         seats: IntArray | None,
     ) -> "_Reading":
-        chosen = cache.is_audited if attack.is_fixed else is_held_out
-        rows = np.flatnonzero(chosen & ~np.isnan(score))
-        samples: Literal["held-out", "audited"] = "audited" if attack.is_fixed else "held-out"
+        chosen: _Samples = ("audited", cache.is_audited) if attack.is_fixed else ("held-out", is_held_out)
+        return cls.on(chosen, cache, attack, score, seats)
+
+    @classmethod
+    def on(
+        cls, chosen: _Samples, cache: FeatureCache, attack: TrainedAttack, score: FloatArray, seats: IntArray | None
+    ) -> "_Reading":
+        samples, mask = chosen
+        rows = np.flatnonzero(mask & ~np.isnan(score))
         return cls(samples, attack.threshold, rows, one_each(cache, rows, seats), score, cache)
 
     @cached_property
@@ -147,6 +160,17 @@ class _Reading:
         score, is_member = self.score[self.rows], np.asarray(self.cache.is_member[self.rows])
         group = self.cache.group[self.rows]
         return bounds.auc_bound(score, is_member, Ordering.of(score, is_member), low_error, high_error, group)
+
+
+def _bound_samples(
+    attack: TrainedAttack, cache: FeatureCache, is_held_out: BoolArray, *, is_selected: bool
+) -> Iterator[_Samples]:
+    """What the bounds of an attack rest on; of a fixed score that was selected, two kinds."""
+    has_fixed_score = attack.is_fixed or attack.has_fixed_score
+    if has_fixed_score:
+        yield "audited", cache.is_audited
+    if is_selected or not has_fixed_score:
+        yield "held-out", is_held_out
 
 
 def _bound_rows(label: str, reading: _Reading, alpha: float, n_looks: int) -> Iterator[BoundRow]:

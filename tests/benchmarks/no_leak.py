@@ -2,8 +2,8 @@
 
 python -m tests.benchmarks.no_leak DATA_DIR [N_SEEDS]
 
-A LeNet learns the 10,000 test images of MNIST. Who is called a member among the 60,000 training images, none of which it
-has seen, is drawn anew for every seed: 50,000 members and 10,000 non-members, half of each held out. Goals: PASS in at
+A LeNet learns the 10,000 test images of MNIST. Who is called a member among the 60,000 training images, which it has
+not seen, is drawn anew for every seed: 50,000 members and 10,000 non-members, half of each held out. Goals: PASS in at
 least 18 of 20 with 25,000 and 5,000 held out; INCONCLUSIVE with 500 and 500.
 """
 

@@ -34,6 +34,7 @@ def audit(planted):
 def test_every_attack_has_every_statistic(audit):
     found = audit.statistics
     assert [row.attack for row in found.bounds] == [label for label in LABELS for _ in MEASURES]
+    assert audit.selected == "logistic-regression"  # whose score is fitted, so that its bounds are there once
     assert [row.measure for row in found.bounds] == list(MEASURES) * 3
     assert list(found.auc_stratified) == [row.attack for row in found.privacy] == LABELS
     assert [row.attack for row in found.chances] == LABELS
@@ -51,6 +52,19 @@ def test_fixed_attacks_use_all_audited_samples_and_fitted_ones_the_held_out(plan
         assert (naive.samples, naive.n_members, naive.n_non_members) == ("audited", n, 900)
         assert fitted.samples == "held-out"
         assert fitted.n_members == one.row("logistic-regression").n_members
+
+
+def test_a_fixed_score_that_was_selected_has_bounds_on_held_out_samples_too(planted):
+    trained = train_attacks(planted, OPTIONS)
+    chosen = evaluate(planted, replace(trained, selected="threshold:loss"), EvaluateOptions())
+    rows = [row for row in chosen.statistics.bounds if row.attack == "threshold:loss" and row.measure == "auc"]
+    assert [(row.samples, row.n_members) for row in rows] == [
+        ("audited", 900),
+        ("held-out", chosen.row("threshold:loss").n_members),
+    ]
+    assert rows[1].value == chosen.row("threshold:loss").metrics["auc"].value
+    not_chosen = evaluate(planted, replace(trained, selected="naive"), EvaluateOptions()).statistics.bounds
+    assert {row.samples for row in not_chosen if row.attack == "threshold:loss"} == {"audited"}
 
 
 def test_bounds_are_those_of_the_scores(audit):
@@ -72,7 +86,7 @@ def test_a_planted_leak_is_no_chance_and_noise_is(audit):
 
 
 def test_alpha_and_looks_reach_the_bounds(planted, audit):
-    wider = audited(planted, alpha=0.01, n_looks=4, mu=0.2).statistics
+    wider = audited(planted, alpha=0.01, n_looks=4, mu=0.2, is_gated=False).statistics
     assert (wider.alpha, wider.n_looks) == (0.01, 4)
     for wide, narrow in zip(wider.bounds, audit.statistics.bounds, strict=True):
         assert wide.low <= narrow.low
