@@ -221,11 +221,16 @@ def _of_series(ctx: typer.Context, chosen: "EvaluateOptions") -> "Iterator[tuple
 
 def _stage_options(ctx: typer.Context) -> "tuple[ExtractOptions, TrainOptions]":
     """What the first two stages are told."""
-    from mi_audit.stages._settings import of_features_and_attacks
+    from mi_audit.stages._settings import by_plugin, of_features_and_attacks
+    from mi_audit.stages._sights import features_needed
+    from mi_audit.stages._training_plan import planned
 
     of_features, of_attacks = of_features_and_attacks(ctx.params["settings"] or ())
-    extracting = options.extract_options(ctx.params | {"settings": of_features})
-    return extracting, options.train_options(ctx.params | {"settings": of_attacks})
+    training = options.train_options(ctx.params | {"settings": of_attacks})
+    # What --on names is extracted too, so that --set may be about it.
+    named = [name for name in features_needed(planned(training)) if name.partition(":")[0] in by_plugin(of_features)]
+    features = [*(options.listed(ctx.params["features"]) or ("outputs",)), *named]
+    return options.extract_options(ctx.params | {"settings": of_features, "features": features}), training
 
 
 def _given(ctx: typer.Context, names: tuple[str, ...]) -> str | None:

@@ -3,7 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 
-from mi_audit.errors import DataSetError
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.stages._split import seeded_keys
 
@@ -13,22 +12,11 @@ IntArray = npt.NDArray[np.int64]
 
 
 def group_seats(cache: FeatureCache) -> IntArray | None:
-    """(n_samples,) the order in which samples are asked to stand for their group; ``None`` without groups.
-
-    Raises:
-        DataSetError: a group on both sides.
-    """
+    """(n_samples,) the order in which samples are asked to stand for their group; ``None`` without groups."""
     if cache.group is None:
         return None
-    audited = cache.is_audited
-    both = np.intersect1d(cache.group[audited & cache.is_member], cache.group[audited & ~cache.is_member])
-    if len(both):
-        raise DataSetError(
-            f"expected every group on one side, got {len(both):,} with members and non-members, first {str(both[0])!r}",
-            tip="give each group to one side, or leave the column group out where its samples are independent",
-        )
-    seats = np.empty(len(audited), np.int64)
-    seats[np.argsort(seeded_keys(cache.sample_id, SEED), kind="stable")] = np.arange(len(audited))
+    seats = np.empty(len(cache.sample_id), np.int64)
+    seats[np.argsort(seeded_keys(cache.sample_id, SEED), kind="stable")] = np.arange(len(cache.sample_id))
     return seats
 
 

@@ -62,9 +62,6 @@ def statistics(
         mu: tolerance that the power is about.
         alpha: error of an upper bound, and of all lower bounds of one attack together.
         n_looks: how many lower bounds share alpha: the measures that the gate compares.
-
-    Raises:
-        DataSetError: a group with samples on both sides.
     """
     seats = group_seats(cache)
     read = {

@@ -64,7 +64,7 @@ def test_the_library_takes_them_too(demo_checkpoint, tmp_path):
         (("--features", "gradient-nrom"), "unknown feature 'gradient-nrom'", "did you mean 'gradient-norm'"),
         (("--features", "layer:cnv1"), "the model has no module 'cnv1'", "did you mean 'conv1'"),
         (("--set", "boundary-distance.step=angle"), "no feature that was asked for", "add --features boundary-d"),
-        (("--set", "mlp.width=3"), "no feature that was asked for", "there is: boundary-distance"),
+        (("--set", "mlp.width=3"), "no feature that was asked for", "there is: batch-of-one, boundary-distance"),
     ],
 )
 def test_what_is_not_there_is_refused_with_a_tip(command, demo_checkpoint, asked, message, tip, tmp_path):
@@ -89,7 +89,11 @@ def test_predictions_have_no_features(command):
 
 def test_features_are_listed_with_what_they_are(command):
     lines = command("list", "features").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["outputs", "boundary-distance", "gradient-norm", "layer"]
+    observed = ["boundary-distance", "gradient-norm", "label-only-distance", "layer"]
+    evidence = ["batch-of-one", "thumbnail", "untrained-twin"]  # for controls: attacks never see it
+    assert lines[0].split()[0] == "outputs"
+    assert sorted(line.split()[0] for line in lines[1:]) == sorted([*observed, *evidence])
+    assert all("control" in line for line in lines if line.split()[0] in evidence)
     assert all(len(line.split()) > 3 for line in lines)
 
 
