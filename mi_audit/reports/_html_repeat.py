@@ -8,6 +8,7 @@ from mi_audit.schema.audit import Audit
 
 _LIBRARIES = ("mi-audit", "torch", "torchvision", "timm", "scikit-learn", "scipy", "numpy", "xgboost")
 _LONGEST = 300
+_EVIDENCE = "evidence:"
 
 
 def commands(audit: Audit) -> tuple[str, ...]:
@@ -26,6 +27,7 @@ def commands(audit: Audit) -> tuple[str, ...]:
 
 NOTES = (
     "An audit file does not hold where your data lies (--data-dir, --members-index and their like): add what you used.",
+    "A policy file is no part of it either; the digest of the policy stands with the verdict.",
     "The SHA-256 digests above say whether you have the same weights and the same images.",
     "Same inputs, seed and versions on the same kind of machine give the same numbers.",
 )
@@ -49,9 +51,15 @@ def _options(audit: Audit, model: str) -> Iterator[str]:
 def _of_extraction(audit: Audit) -> Iterator[str]:
     for key in ("max_members", "max_non_members", "limit_classes"):
         yield from _valued(audit, "features", key)
-    features = _lookup.provenance(audit, "features", "features")
-    if isinstance(features, Mapping) and features:
-        yield from ("--features", ",".join(["outputs", *(str(name) for name in sorted(features))]))
+    expected = _lookup.provenance(audit, "features", "options", "expect_accuracy")
+    if isinstance(expected, list) and expected:
+        yield from ("--expect-accuracy", ",".join(str(share) for share in expected))
+    found = _lookup.provenance(audit, "features", "features")
+    names = sorted(map(str, found)) if isinstance(found, Mapping) else []
+    if features := [name for name in names if not name.startswith(_EVIDENCE)]:
+        yield from ("--features", ",".join(["outputs", *features]))
+    if len(features) < len(names):
+        yield from ("--controls", "full")
 
 
 def _of_training(audit: Audit) -> Iterator[str]:
@@ -79,6 +87,9 @@ def _of_evaluation(audit: Audit) -> Iterator[str]:
     for key, flag in (("ratios", "--ratios"), ("fail_above", "--fail-above")):
         if isinstance(options.get(key), list) and options[key]:
             yield from (flag, ",".join(str(item) for item in options[key]))
+    preset = audit.verdict.policy.get("preset") if audit.verdict is not None else None
+    if isinstance(preset, str):
+        yield from ("--policy", preset)
     for key in ("by_class", "aggregate_only"):
         if options.get(key) is True:
             yield f"--{key.replace('_', '-')}"

@@ -90,6 +90,7 @@ h1{font-size:1.4rem}
 .facts div{grid-template-columns:1fr}
 tbody th.text{max-width:9.5rem}
 }
+@page{size:landscape;margin:12mm}
 @media print{
 body{font-size:10.5pt}
 nav,.skip{display:none}

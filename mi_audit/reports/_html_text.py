@@ -13,14 +13,19 @@ def escaped(text: str) -> str:
     return html.escape(_format.visible(text), quote=True)
 
 
+def _prose(text: str) -> str:
+    """Text in sentences: a number stays beside its sign."""
+    return escaped(text).replace(" %", f"{_format.NO_BREAK_SPACE}%")
+
+
 def paragraph(text: str, kind: str = "") -> str:
     """A paragraph of plain text."""
-    return f"<p{_class(kind)}>{escaped(text)}</p>"
+    return f"<p{_class(kind)}>{_prose(text)}</p>"
 
 
 def bullets(items: Iterable[str]) -> str:
     """A list of plain texts."""
-    return "<ul>" + "".join(f"<li>{escaped(item)}</li>" for item in items) + "</ul>"
+    return "<ul>" + "".join(f"<li>{_prose(item)}</li>" for item in items) + "</ul>"
 
 
 def facts(lines: Facts) -> str:

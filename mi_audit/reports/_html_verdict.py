@@ -28,9 +28,10 @@ def banner(audit: Audit, sentence: str) -> str:
         return f'<div class="verdict none">{inside}</div>'
     severe = " \u2013 severe: above even the lenient limit" if verdict.is_severe else ""
     outcome = f"{_SIGNS[verdict.outcome]} {verdict.outcome}{severe}"
+    reasons = _verdict_tables.reasons(verdict)
     inside = (
         f'<p class="outcome">{escaped(outcome)}</p>{paragraph(verdict.sentence, "sentence")}'
-        f"{bullets(verdict.reasons) if verdict.reasons else ''}{_needed(verdict)}{paragraph(sentence, 'note')}"
+        f"{bullets(reasons) if reasons else ''}{_needed(verdict)}{paragraph(sentence, 'note')}"
         f"{paragraph(_verdict_tables.policy(verdict), 'note')}"
     )
     return f'<div class="verdict {_TONES[verdict.outcome]}">{inside}</div>'

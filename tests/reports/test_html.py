@@ -17,6 +17,7 @@ from mi_audit.errors import MissingLibraryError
 from mi_audit.reports import _figures_svg, _format
 from mi_audit.reports.html import Html
 from mi_audit.schema.audit import Audit
+from mi_audit.stages import report
 from tests.reports import audits, full_audits
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -268,7 +269,7 @@ def test_the_sections_come_in_the_order_of_reading(full: Page) -> None:
 @pytest.mark.parametrize("outcome", ["PASS", "FAIL", "INCONCLUSIVE", "INVALID"])
 def test_the_verdict_comes_first_with_its_reasons(outcome: str) -> None:
     text = Html().render([replace(audits.bare(), verdict=full_audits.verdict(outcome))])  # type: ignore[arg-type]
-    assert text.index(f"{outcome}") < text.index("AUC is at least 74.1 %") < text.index("<nav")
+    assert text.index(f"{outcome}") < text.index("AUC is at least 74.1") < text.index("<nav")
     assert ("12,000 samples on each side" in text) == (outcome == "INCONCLUSIVE")
 
 
@@ -357,12 +358,22 @@ def test_commands_repeat_the_audit_and_hostile_specs_stay_one_word() -> None:
     words = shlex.split(code.split("\n")[1])
     assert words[:4] == ["mi-audit", "evaluate", "--model", "somewhere/cifar100_resnet56.pt"]
     assert words[words.index("--known-fraction") + 1] == "0.5"
+    assert "--policy" not in words
     audit = audits.normal()
     target = {**audit.provenance["features"]["target"], "spec": "x; rm -rf $HOME `id`\n#"}
     provenance = {**audit.provenance, "features": {**audit.provenance["features"], "target": target}}
     text = Html().render([replace(audit, provenance=provenance)])
     code = html.unescape(re.findall(r"<code>(.*?)</code>", text, re.DOTALL)[0])
     assert shlex.split(code.split("\n")[1])[3] == "x; rm -rf $HOME `id`\\n#"
+
+
+def test_the_command_has_the_preset_the_features_and_the_evidence() -> None:
+    audit = replace(audits.normal(), verdict=replace(full_audits.verdict(), policy={"preset": "strict"}))
+    found = {"layer:-1": {}, "evidence:thumbnail": {}}
+    features = {**audit.provenance["features"], "features": found}
+    text = Html().render([replace(audit, provenance={**audit.provenance, "features": features})])
+    for words in ("--policy strict", "--features outputs,layer:-1 ", "--controls full"):
+        assert words in text
 
 
 def test_several_audits_have_a_comparison_and_an_article_each() -> None:
@@ -378,6 +389,11 @@ def test_a_missing_matplotlib_is_said_with_what_to_type(monkeypatch: pytest.Monk
     with pytest.raises(MissingLibraryError, match="matplotlib") as caught:
         Html().render([full_audits.full()])
     assert caught.value.tip == "pip install matplotlib"
+
+
+def test_the_suffix_asks_for_a_page() -> None:
+    assert report.SUFFIXES[".html"] == report.SUFFIXES[".htm"] == "html"
+    assert report.render([audits.bare()], "html").startswith("<!DOCTYPE html>")
 
 
 def test_matplotlib_is_imported_for_figures_only() -> None:
