@@ -47,8 +47,6 @@ def audited(tmp_path_factory) -> Callable[[str], list[Path]]:
         if verdict == "INVALID":  # the two sides were mistaken for each other
             leaking = caches.cache("gap", 1000)
             return files(verdict, replace(leaking, is_member=~leaking.is_member))
-        if verdict == "gap":
-            return files(verdict, caches.cache("gap", 3000))
         kind, n_side = {"PASS": ("null", 12_000), "FAIL": ("planted", 2000), "INCONCLUSIVE": ("null", 300)}[verdict]
         return files(verdict, caches.cache(kind, n_side))
 
@@ -81,9 +79,12 @@ def test_the_policy_reads_and_has_a_rule_of_every_kind(tmp_path):
     assert {"selected", "any", "naive"} == {rule.get("attack", "selected") for rule in rules}
 
 
-def test_the_waiver_of_the_policy_has_expired_and_its_rule_counts_again(audited, tmp_path):
-    files = audited("gap")
-    done = run(["mi-audit", "evaluate", *files, "--policy", EXAMPLES / "policy.yaml", "--out", "audit.npz"], tmp_path)
+def test_the_waiver_of_the_policy_has_expired_and_its_rule_counts_again(tmp_path):
+    paths = tmp_path / "features.npz", tmp_path / "attack.npz"
+    cache = caches.cache("gap", 3000)
+    store.write(paths[0], cache)
+    store.write(paths[1], train_attacks(cache, TrainOptions(attacks=("naive", "threshold:loss"))))
+    done = run(["mi-audit", "evaluate", *paths, "--policy", EXAMPLES / "policy.yaml", "--out", "audit.npz"], tmp_path)
     assert done.returncode == 1, done.stderr
     rules = {rule.name: rule for rule in mi_audit.read(tmp_path / "audit.npz").verdict.rules}
     broken = rules["generalisation gap below 10 points"]
@@ -106,7 +107,8 @@ def test_the_workflow_reports_every_release_and_lets_it_through_on_a_pass_only(t
     values = {"MODEL": demo_checkpoint if verdict in POLICIES else "gone.pt", "DATA": "digits", "POLICY": "policy.yaml"}
     assert set(values) <= set(job["env"])
     summary = tmp_path / "summary.md"
-    codes, shown = run_steps(job["steps"], tmp_path, values | {"GITHUB_STEP_SUMMARY": summary})
+    caches_of_all = {"MI_AUDIT_CACHE_DIR": demo_checkpoint.parent / "caches"}
+    codes, shown = run_steps(job["steps"], tmp_path, values | caches_of_all | {"GITHUB_STEP_SUMMARY": summary})
     assert codes == {"Policy": 0, "Audit": code, "Report": 0}
     uploaded = [step for step in job["steps"] if step.get("uses", "").startswith("actions/upload-artifact@")]
     assert [step["if"] for step in uploaded] == ["always()"]

@@ -14,8 +14,8 @@ other rooms work alike: ``mi_audit.datasets``, ``mi_audit.targets``, ``mi_audit.
 
 How to write your own: subclass the interface of the room (``mi_audit.features.interface.Feature``,
 ``mi_audit.attacks.interface.Attack``) as a frozen dataclass; its fields are its options, which
-``--set gaussian.shrinkage=0.2`` reads by their types. Import from the interfaces, ``mi_audit.errors``, ``mi_audit.store``
-and ``mi_audit.target_model`` only: modules whose names begin with an underscore may change at any time.
+``--set gaussian.shrinkage=0.2`` reads by their types. Import from the interfaces, ``mi_audit.errors``,
+``mi_audit.store`` and ``mi_audit.target_model`` only: modules whose names begin with an underscore may change.
 
 What a plug-in gets for nothing: batching, the device, resuming, the split into known and held-out samples, one attack
 per class where asked, baselines, intervals, controls, verdict and reports. What it owes: no random numbers but those of

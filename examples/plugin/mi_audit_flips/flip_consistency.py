@@ -1,8 +1,8 @@
 """How much the outputs change when the image is mirrored.
 
-A network that is trained with horizontal flips has seen both faces of a member, and none of others'; one that is trained
-without knows members by one face. Either way the change may differ between the sides, in a direction that the attack
-has to learn. Choquette-Choo et al., ICML 2021, section 4.1 (augmentation queries), with the outputs in
+A network that is trained with horizontal flips has seen both faces of a member, and none of others'; one that is
+trained without knows members by one face. Either way the change may differ between the sides, in a direction that the
+attack has to learn. Choquette-Choo et al., ICML 2021, section 4.1 (augmentation queries), with the outputs in
 place of labels.
 """
 
