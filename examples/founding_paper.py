@@ -69,6 +69,7 @@ class Options(NamedTuple):
     max_members: int | None
     max_non_members: int | None
     limit_classes: int | None
+    search: int | None
     cache_dir: Path
 
 
@@ -91,6 +92,9 @@ def _options() -> Options:
     parser.add_argument("--max-members", type=int)
     parser.add_argument("--max-non-members", type=int)
     parser.add_argument("--limit-classes", type=int)
+    parser.add_argument(
+        "--search", type=int, help="settings of each attack to compare; that of the protocol by default"
+    )
     parser.add_argument("--cache-dir", type=Path, default=Path(".mi-audit"))
     return Options(**vars(parser.parse_args()))
 
@@ -107,6 +111,7 @@ def _audit(options: Options, protocol: str) -> Audit:
         max_members=options.max_members,
         max_non_members=options.max_non_members,
         limit_classes=options.limit_classes,
+        search=options.search,
     )
 
 

@@ -27,9 +27,14 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 def test_the_library_example(tmp_path):
     script = EXAMPLES / "audit_in_python.py"
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run([sys.executable, script, tmp_path], tmp_path)
     assert done.returncode == 0, done.stderr
     assert "balanced accuracy" in done.stdout
+    assert re.search(r"^ +60 +100.00%", done.stdout, re.MULTILINE)  # by then it knows its members by heart
+    for page in ("audit.html", "epochs.html"):
+        assert (tmp_path / page).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    cells = re.findall(r"^# %% (.+)$", script.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(cells) == len(set(cells)) == 10
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +91,7 @@ def test_the_waiver_of_the_policy_has_expired_and_its_rule_counts_again(tmp_path
     store.write(paths[1], train_attacks(cache, TrainOptions(attacks=("naive", "threshold:loss"))))
     done = run(["mi-audit", "evaluate", *paths, "--policy", EXAMPLES / "policy.yaml", "--out", "audit.npz"], tmp_path)
     assert done.returncode == 1, done.stderr
-    rules = {rule.name: rule for rule in mi_audit.read(tmp_path / "audit.npz").verdict.rules}
+    rules = {rule.rule: rule for rule in mi_audit.read(tmp_path / "audit.npz").verdict.rules}
     broken = rules["generalisation gap below 10 points"]
     assert broken.outcome == "broken"
     assert "expired 2026-03-31" in broken.waiver
