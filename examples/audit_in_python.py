@@ -56,7 +56,9 @@ assert undefined.reason
 print()
 for bound in audit.statistics.bounds:
     if bound.attack == audit.selected and bound.samples == "held-out":
-        print(f"{bound.measure}: {bound.value:.4f}, at most {bound.upper:.4f} with 95 % confidence")
+        measured = "not resolved by so few samples" if bound.value is None else f"{bound.value:.4f}"
+        print(f"{bound.measure}: {measured}, at most {bound.high:.4f} with 95 % confidence")
+        assert bound.low <= bound.high
 
 # %% Scores: who stands out, as arrays; keep them as private as the membership itself
 held_out = audit.samples.is_held_out
@@ -87,8 +89,8 @@ for epoch, each in zip((1, 8, 60), series, strict=True):
     reached = each.row(each.selected).metrics["balanced_accuracy"].value
     print(f"{epoch:5}  {target.member.value:7.2%}  {target.non_member.value:11.2%}  {reached:17.2%}")
 (folder / "epochs.html").write_text(render(series, "html", by="epoch"), encoding="utf-8")
-gaps = [next(row for row in each.accuracy if row.samples == "full").generalisation_gap.value for each in series]
-assert gaps[0] < gaps[-1] + 0.02
+known = [next(row for row in each.accuracy if row.samples == "full").member.value for each in series]
+assert known == sorted(known)  # it learns its members by heart
 
 # %% The end
 removed_at_the_end.cleanup()

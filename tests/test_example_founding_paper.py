@@ -47,6 +47,10 @@ def test_published_numbers_stand_beside_those_of_the_checkpoint(printed):
     assert table["attack, FAR"][0] == "64.45 ± 14.81"
     assert table["attack, F1"][0] == "87.45"
     assert rows(printed, "Subsets")["misclassified"][0] == "54.37 ± 16.00"
+    attacks = rows(printed, "Attacks of the paper's suite")
+    assert [name for name in attacks if name.endswith("(chosen)")] == [
+        f"{max((cells[0], name) for name, cells in attacks.items() if name != 'naive')[1]}"
+    ]
     assert {"paper", "audit"} == {name.partition(":")[0] for name in rows(printed, "What changes")}
 
 
