@@ -95,9 +95,10 @@ def test_every_published_cell_is_a_percentage_and_every_target_is_in_each_table(
 def test_the_printed_example_is_what_the_script_prints_today(example):
     """Its published cells, and the titles of its tables: what needs no run of an hour."""
     text = (EXAMPLES / "founding_paper.md").read_text(encoding="utf-8")
-    assert text.count(example._inverted("cifar100 resnet")) == 2
-    assert text.count("## Target and attack") == 2  # ResNet-20 and ResNet-56
-    for part in text.split("\n# ")[1:]:
+    parts = text.split("\n# ")[1:]
+    assert len(parts) == text.count("python examples/founding_paper.py") > 0  # a target for each command
+    for part in parts:
+        assert example._inverted("cifar100 resnet") in part
         table = rows(part, "Target and attack")
         train, test, naive = (float(table[row][1]) for row in ("train accuracy", "test accuracy", "naive, all samples"))
         assert naive == pytest.approx(50 + (train - test) / 2, abs=0.011)
