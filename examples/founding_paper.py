@@ -217,7 +217,7 @@ def _reasons(paper: Audit, honest: Audit, key: str) -> str:
     texts = {
         "Another network": """The paper's checkpoints are not public. Accuracies differ, and the attack follows the gap
             between them: compare the pattern. Much of the balanced accuracy is the gap, the FAR is high, and among
-            correctly classified samples little is left.""",
+            correctly classified samples less is left.""",
         "Naive": f"""From its own accuracies the naive attack reaches {naive_closed_form(train, test):.2f}; the paper
             prints {naive:.2f}. Here the row over all samples is the closed form exactly. On the held-out samples it is
             {guess - chosen:+.2f} points from the chosen attack, class by class: an attack that is not above it has
