@@ -75,10 +75,8 @@ def rules(audit: Audit) -> Table | None:
     table = _verdict_tables.rules(audit)
     if table is None or audit.verdict is None:
         return None
-    rows = tuple(
-        replace(row, cells=(*row.cells, rule.message))
-        for row, rule in zip(table.rows, audit.verdict.rules, strict=True)
-    )
+    why = {rule.rule: rule.message for rule in audit.verdict.rules}  # the table leaves quiet controls to its notes
+    rows = tuple(replace(row, cells=(*row.cells, why[row.cells[0]])) for row in table.rows)
     digest = audit.verdict.policy_digest
     notes = (*table.notes, *((f"Policy, as it was applied: SHA-256 {digest}.",) if digest else ()))
     return replace(table, columns=(*table.columns, Column("why", is_text=True)), rows=rows, notes=notes)

@@ -17,6 +17,7 @@ from mi_audit.errors import MissingLibraryError
 from mi_audit.reports import _figures_svg, _format
 from mi_audit.reports.html import Html
 from mi_audit.schema.audit import Audit
+from mi_audit.schema.verdict import RuleResult
 from mi_audit.stages import report
 from tests.reports import audits, full_audits
 
@@ -271,6 +272,16 @@ def test_the_verdict_comes_first_with_its_reasons(outcome: str) -> None:
     text = Html().render([replace(audits.bare(), verdict=full_audits.verdict(outcome))])  # type: ignore[arg-type]
     assert text.index(f"{outcome}") < text.index("AUC is at least 74.1") < text.index("<nav")
     assert ("12,000 samples on each side" in text) == (outcome == "INCONCLUSIVE")
+
+
+def test_controls_that_held_stand_below_the_rules_and_every_other_rule_has_its_reason() -> None:
+    made = full_audits.verdict("FAIL")
+    quiet = RuleResult("control/placebo", "held", "error", "Shuffled labels give nothing away.")
+    text = Html().render([replace(audits.bare(), verdict=replace(made, rules=(quiet, *made.rules)))])
+    assert "Controls that held: placebo." in text
+    cells = [cell for _, cell in Page(text).all("td")]
+    assert all(rule.message in cells for rule in made.rules)
+    assert quiet.message not in cells
 
 
 def test_without_a_policy_the_page_says_so() -> None:
