@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from mi_audit.features._moments import Kernels, eager_channel_sums
+from mi_audit.features._moments import Kernels, eager_channel_sums, eager_row_products
 
 _SOURCE = r"""
 #include <math.h>
@@ -73,6 +73,24 @@ void channel_sums_f32(const float *d, const float *a, int64_t n, int64_t k, floa
         of_d[row] = (float)td; of_da[row] = (float)ta;
     }
 }
+void row_products_f32(float *g, int64_t n, int64_t rows, int64_t k, const float *w, const float *factor, float *out) {
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t row = 0; row < rows; row++, g += k) {
+            const float *of_w = w + row * k, by = factor[row];
+            lanes s = {0}, u = {0};
+            int64_t j = 0;
+            for (; j + 2 * LANES <= k; j += 2 * LANES) {
+                lanes *v = (lanes *)(g + j), *x = (lanes *)(g + j + LANES);
+                s += *v * *(const lanes *)(of_w + j); u += *x * *(const lanes *)(of_w + j + LANES);
+                *v *= by; *x *= by;
+            }
+            s += u;
+            double total = 0;
+            for (int l = 0; l < LANES; l++) total += s[l];
+            for (; j < k; j++) { total += (double)g[j] * of_w[j]; g[j] *= by; }
+            *out++ = (float)total;
+        }
+}
 KERNEL(power_sums_f32, float, fabsf)
 KERNEL(power_sums_f64, double, fabs)
 """
@@ -124,6 +142,17 @@ def fused_channel_sums(d: torch.Tensor, a: torch.Tensor) -> tuple[torch.Tensor, 
     return of_d, of_da
 
 
+def fused_row_products(gradients: torch.Tensor, weights: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+    """See `Kernels`, in one pass; what the kernel is not made for goes the eager way."""
+    library = _library()
+    if library is None or not gradients.dtype == weights.dtype == factors.dtype == torch.float32:
+        return eager_row_products(gradients, weights, factors)
+    weights, products = weights.contiguous(), gradients.new_empty(gradients.shape[:2])
+    pointers = (weights.data_ptr(), factors.data_ptr(), products.data_ptr())
+    library.row_products_f32(gradients.data_ptr(), *gradients.shape, *pointers)
+    return products
+
+
 def is_available() -> bool:
     """Whether the kernel is there; the first call compiles it (about a second)."""
     return _library() is not None
@@ -159,7 +188,9 @@ def _typed(library: ctypes.CDLL) -> ctypes.CDLL:
         kernel.restype = None
     library.channel_sums_f32.argtypes = (*[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 2)
     library.channel_sums_f32.restype = None
+    library.row_products_f32.argtypes = (ctypes.c_void_p, *[ctypes.c_int64] * 3, *[ctypes.c_void_p] * 3)
+    library.row_products_f32.restype = None
     return library
 
 
-FUSED = Kernels(fused_power_sums, fused_channel_sums)
+FUSED = Kernels(fused_power_sums, fused_channel_sums, fused_row_products)
