@@ -5,7 +5,6 @@ few numbers and cost one pass over the activations; a *matrix* may be large, so 
 a time.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,7 @@ Vectors = Callable[[Any, torch.Tensor, torch.Tensor, ChannelSums], Tensors]
 # above so many the convolution of one sample at a time is as quick as any, where there is enough work in it.
 _UNFOLD_POSITIONS, _LOOP_POSITIONS, _LOOP_WORK = 200, 2000, 4096
 _WINDOW_BYTES = 1 << 20
-_VECTOR, _LARGE_WEIGHT = 16, 1 << 20
+_VECTOR = 16
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,6 @@ def convolution_weight(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor) -> t
         return _unfolded(module, a, d)
     if is_plain and max(*module.kernel_size, *module.stride) == 1 and not any(map(int, module.padding)):
         return torch.bmm(d.flatten(2), a.flatten(2).transpose(1, 2)).view(len(a), *module.weight.shape)
-    if is_plain and work * math.prod(module.kernel_size) >= _LARGE_WEIGHT and positions < _UNFOLD_POSITIONS // 2:
-        return _one_by_one(module, a, d)
     if is_plain and positions <= _UNFOLD_POSITIONS:
         return _unfolded(module, a, d)
     # As groups, channels have to fill vectors.
