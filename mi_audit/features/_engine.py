@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 
 from mi_audit.features import _fused_sums, _moments, _one_by_one
-from mi_audit.features._folding import foldable, folded
+from mi_audit.features._folding import foldable, folded, is_all_folded
 from mi_audit.features._frozen_copy import frozen_copy
 from mi_audit.features._layer_sums import ChangedInPlaceError, NeedsNetworkError
 from mi_audit.features._sample_gradients import GradientSums, Pass
@@ -40,6 +40,7 @@ class SampleGradients:
         self.n_batches, self.next_check = 0, 1
         self.is_corrected_late = False
         self.folds: dict[str, str] = {}
+        self.layout = torch.contiguous_format
         self._replan()
 
     def __call__(self, pixels: torch.Tensor, label: torch.Tensor) -> GradientSums:
@@ -52,8 +53,7 @@ class SampleGradients:
         with torch.enable_grad():
             self.n_batches += 1
             if self.n_batches == 1 and not self.is_one_by_one:
-                self.folds = foldable(self.target, self.trainable, pixels[:N_CHECKED])
-                self._replan()
+                self._fold(pixels[:N_CHECKED])
             if self.n_batches == self.next_check:
                 self.next_check *= 4
                 self._check_some(pixels, label)
@@ -87,7 +87,23 @@ class SampleGradients:
     def _planned(self, target: TargetModel) -> tuple[TargetModel, Plan]:
         """The target with what can be folded, and its plan; a network that is a black box has to be as it is."""
         working, folds = folded(target, {} if self.by_network else self.folds)
+        if working is not target:
+            working.module.to(memory_format=self.layout)
         return working, plan(working.module, self.trainable, self.by_network, folds)
+
+    def _fold(self, pixels: torch.Tensor) -> None:
+        """Fold what can be, and lay out channels last where there is a kernel for that and the network takes it."""
+        self.folds = foldable(self.target, self.trainable, pixels)
+        has_kernel = self._kernels(pixels.device) is _fused_sums.FUSED and _fused_sums.has_convolution()
+        is_worth_it = self.dtype == torch.float32 and is_all_folded(self.target.module, self.folds)
+        self.layout = torch.channels_last if has_kernel and is_worth_it else torch.contiguous_format
+        self._replan()
+        try:
+            with torch.no_grad():
+                self.working.module(self.working.prepare(pixels))
+        except RuntimeError:  # a view that only channels first allow
+            self.layout = torch.contiguous_format
+            self._replan()
 
     def _replan(self) -> None:
         self.working, self.plan = self._planned(self.target)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mi_audit.features._layer_gradients import CONVOLUTION, Tensors, rule_for
+from mi_audit.features._layer_gradients import CONVOLUTION, LINEAR, Tensors, rule_for
 from mi_audit.target_model import TargetModel, two_classes
 
 
@@ -119,6 +119,14 @@ def folded(target: TargetModel, pairs: Mapping[str, str]) -> tuple[TargetModel, 
     for convolution, norm in pairs.items():
         folds[convolution] = _fold(norm, module.get_submodule(convolution), module.get_submodule(norm))
     return dataclasses.replace(target, module=module), folds
+
+
+def is_all_folded(network: nn.Module, pairs: Mapping[str, str]) -> bool:
+    """Whether it is plain convolutions with folded normalisations, which are quickest with channels last."""
+    rules = {name: (each, rule_for(each)) for name, each in network.named_modules() if name not in pairs.values()}
+    of_convolutions = [each for each, rule in rules.values() if rule is CONVOLUTION]
+    is_plain = all(rule in (CONVOLUTION, LINEAR, None) for _, rule in rules.values())
+    return bool(pairs) and is_plain and all(each.groups == 1 for each in of_convolutions)
 
 
 @torch.no_grad()

@@ -52,7 +52,7 @@ def convolution_weight(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor) -> t
     if d.dtype != torch.float32 or d.device.type != "cpu":
         return _unfolded(module, a, d)
     if is_plain and max(*module.kernel_size, *module.stride) == 1 and not any(map(int, module.padding)):
-        return torch.bmm(d.flatten(2), a.flatten(2).transpose(1, 2)).view(len(a), *module.weight.shape)
+        return torch.bmm(_by_position(d).transpose(1, 2), _by_position(a)).view(len(a), *module.weight.shape)
     if is_plain and positions <= _UNFOLD_POSITIONS:
         return _unfolded(module, a, d)
     # As groups, channels have to fill vectors.
@@ -60,6 +60,13 @@ def convolution_weight(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor) -> t
     if is_plain and (is_ragged or (positions > _LOOP_POSITIONS and work >= _LOOP_WORK)):
         return _one_by_one(module, a, d)
     return _samples_as_groups(module, a, d)
+
+
+def _by_position(tensor: torch.Tensor) -> torch.Tensor:
+    """(n, positions, channels) of (n, channels, height, width), without a copy where channels are first or last."""
+    if tensor.is_contiguous():
+        return tensor.flatten(2).transpose(1, 2)
+    return tensor.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _samples_as_groups(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor) -> torch.Tensor:

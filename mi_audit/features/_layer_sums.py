@@ -8,7 +8,7 @@ import torch
 
 from mi_audit.features import _attention_gradients, _black_box, _moments
 from mi_audit.features._folding import Fold
-from mi_audit.features._layer_gradients import Rule, Tensors, Vectors
+from mi_audit.features._layer_gradients import CONVOLUTION, Rule, Tensors, Vectors
 from mi_audit.features._sites import Site
 
 CHUNK_BYTES = 16 << 20
@@ -191,7 +191,10 @@ class LayerSums:
             a, d = (tensor.reshape(self.n, -1, tensor.shape[-1]) for tensor in (a, d))
             folded = 1
         part = slice(rows.start * folded, rows.stop * folded)
-        gradient = rule.matrix(use.site.module, a[part], d[part])
+        quicker = self.kernels.convolution_weight if rule is CONVOLUTION else None
+        gradient = quicker(use.site.module, a[part], d[part]) if quicker else None
+        if gradient is None:
+            gradient = rule.matrix(use.site.module, a[part], d[part])
         n_rows, shape = rows.stop - rows.start, gradient.shape[1:]
         return gradient.reshape(n_rows, folded, *shape).sum(1) if folded > 1 else gradient
 

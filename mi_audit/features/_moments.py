@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -15,6 +16,7 @@ _BLOCK = 1 << 17
 _CONSTANT = 1e-13
 
 Reduce = Callable[[torch.Tensor], torch.Tensor]
+ConvolutionWeight = Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor | None]
 RowProducts = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 ChannelSums = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
@@ -28,11 +30,13 @@ class Kernels:
         channel_sums: d and a, (n, channels, ...) each -> sums over positions of d and of d * a.
         row_products: gradients (n, rows, k), contiguous, each row to be multiplied in place with its factor (rows,);
             weights (rows, k) -> (n, rows) products of each row as it was with that of the weights.
+        convolution_weight: the rule of that name in `_layer_gradients`, ``None`` where it has nothing quicker.
     """
 
     power_sums: Reduce
     channel_sums: ChannelSums
     row_products: RowProducts
+    convolution_weight: ConvolutionWeight | None = None
 
 
 def power_sums(values: torch.Tensor, reduce: Reduce | None = None) -> torch.Tensor:

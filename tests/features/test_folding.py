@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from mi_audit.features import _fused_sums, _moments
+from mi_audit.features._layer_gradients import convolution_weight
 from mi_audit.features.gradient_norm import BoundGradientNorm, GradientNorm
 from mi_audit.target_model import Batch, TargetModel
 from tests.features.networks import SHAPE, batch_of, plain, target_of
@@ -130,7 +131,7 @@ def made(name: str) -> tuple[TargetModel, Batch]:
 
 
 def statistics(bound: BoundGradientNorm, batch: Batch) -> np.ndarray:
-    pixels = batch.images.permute(0, 3, 1, 2).to(bound.dtype) / 255
+    pixels = (batch.images.permute(0, 3, 1, 2).to(bound.dtype) / 255).contiguous()
     sums = bound.gradients(pixels, batch.label)
     return _moments.statistics(sums.parameters, sum(bound.sizes.values()), sums.scale).numpy()
 
@@ -215,3 +216,71 @@ def test_row_products_of_both_kernels_are_those_of_float64(k: int) -> None:
         products = kernels.row_products(scaled, weights, factors)
         assert torch.equal(scaled, gradients * factors[:, None])
         torch.testing.assert_close(products.double(), expected, rtol=1e-5, atol=1e-6 * k**0.5)
+
+
+NEEDS_CONVOLUTION = pytest.mark.skipif(not _fused_sums.has_convolution(), reason="needs a C compiler and AVX-512")
+
+
+@NEEDS_CONVOLUTION
+@pytest.mark.parametrize("n_threads", [1, 3])
+@pytest.mark.parametrize(
+    ("c_in", "c_out", "size", "options"),
+    [
+        (16, 8, (9, 7), {"kernel_size": 3, "padding": 1}),
+        (16, 16, (32, 32), {"kernel_size": 3, "stride": 2, "padding": 1}),
+        (48, 24, (8, 11), {"kernel_size": (1, 3), "padding": (2, 0)}),
+        (32, 40, (12, 9), {"kernel_size": (5, 6), "stride": (2, 3), "padding": (1, 4)}),
+        (16, 16, (8, 8), {"kernel_size": 1, "stride": 2}),
+        (16, 16, (3, 3), {"kernel_size": 3}),
+    ],
+)
+def test_the_kernel_of_convolutions_is_that_of_float64(
+    c_in: int, c_out: int, size: tuple[int, int], options: dict, n_threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: n_threads)
+    layer = nn.Conv2d(c_in, c_out, **options)
+    a = torch.randn(4, c_in, *size).to(memory_format=torch.channels_last)
+    d = torch.randn_like(layer(a).detach())
+    got = _fused_sums.fused_convolution_weight(layer, a, d)
+    wanted = convolution_weight(layer.double(), a.double(), d.double())
+    torch.testing.assert_close(got.double(), wanted, rtol=1e-5, atol=1e-4)
+
+
+@NEEDS_CONVOLUTION
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Conv2d(16, 16, 3, groups=2), nn.Conv2d(8, 16, 3), nn.Conv2d(16, 12, 3), nn.Conv2d(16, 16, 3, dilation=2)],
+)
+def test_what_the_kernel_of_convolutions_is_not_made_for_is_left(layer: nn.Conv2d) -> None:
+    a = torch.randn(2, layer.in_channels, 9, 9).to(memory_format=torch.channels_last)
+    assert _fused_sums.fused_convolution_weight(layer, a, torch.randn_like(layer(a).detach())) is None
+
+
+def wide(last: nn.Module) -> nn.Module:
+    """Wide enough for the kernel, and two maps of it at the end."""
+    layers = [nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 16, 3), nn.BatchNorm2d(16), nn.Tanh()]
+    layers += [nn.Conv2d(16, 32, 1, bias=False), nn.BatchNorm2d(32), nn.Conv2d(32, 32, 3, stride=2)]
+    return nn.Sequential(*layers, last, nn.Linear(128, 5))
+
+
+class View(nn.Module):
+    """What some networks have instead of a flatten, which only channels first allow."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.view(len(x), -1)
+
+
+@NEEDS_CONVOLUTION
+@pytest.mark.parametrize("last", [nn.Flatten(), View()])
+def test_channels_last_where_the_network_takes_it_and_the_gradient_is_right(last: nn.Module) -> None:
+    torch.manual_seed(0)
+    target = target_of(wide(last))
+    batch = batch_of(target, shape=(10, 10, 3))
+    bound = GradientNorm(kernel="fused").bind(target, (10, 10, 3))
+    assert_right(target, batch, bound, rtol=1e-4)
+    weight = bound.gradients.working.module[3].weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) == isinstance(last, nn.Flatten)
+    eager = GradientNorm(kernel="eager").bind(target, (10, 10, 3))
+    one, other = statistics(bound, batch), statistics(eager, batch)
+    np.testing.assert_allclose(one[:, ALL_BUT_LEAST], other[:, ALL_BUT_LEAST], rtol=1e-4, atol=1e-7)
