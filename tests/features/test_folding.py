@@ -275,10 +275,12 @@ class View(nn.Module):
 @pytest.mark.parametrize("last", [nn.Flatten(), View()])
 def test_channels_last_where_the_network_takes_it_and_the_gradient_is_right(last: nn.Module) -> None:
     torch.manual_seed(0)
-    target = target_of(wide(last))
-    batch = batch_of(target, shape=(10, 10, 3))
+    layers = wide(nn.Flatten())
+    target, reference = target_of(nn.Sequential(*layers[:-2], last, layers[-1])), target_of(layers)
+    images = torch.randint(0, 256, (4, 10, 10, 3), dtype=torch.uint8)
+    batch = Batch(images, torch.arange(4), torch.zeros(4, 5), {})
     bound = GradientNorm(kernel="fused").bind(target, (10, 10, 3))
-    assert_right(target, batch, bound, rtol=1e-4)
+    assert_right(reference, batch, bound, rtol=1e-4)
     weight = bound.gradients.working.module[3].weight
     assert weight.is_contiguous(memory_format=torch.channels_last) == isinstance(last, nn.Flatten)
     eager = GradientNorm(kernel="eager").bind(target, (10, 10, 3))
