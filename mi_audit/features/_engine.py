@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 
 from mi_audit.features import _fused_sums, _moments, _one_by_one
+from mi_audit.features._folding import foldable, folded, is_all_folded
 from mi_audit.features._frozen_copy import frozen_copy
 from mi_audit.features._layer_sums import ChangedInPlaceError, NeedsNetworkError
 from mi_audit.features._sample_gradients import GradientSums, Pass
@@ -38,7 +39,9 @@ class SampleGradients:
         self.is_one_by_one = not self.trainable
         self.n_batches, self.next_check = 0, 1
         self.is_corrected_late = False
-        self.plan = self._planned(self.target)
+        self.folds: dict[str, str] = {}
+        self.layout = torch.contiguous_format
+        self._replan()
 
     def __call__(self, pixels: torch.Tensor, label: torch.Tensor) -> GradientSums:
         """Sums of the samples of a batch; batches 1, 4, 16, 64, ... also check the plan on some of theirs.
@@ -49,6 +52,8 @@ class SampleGradients:
         """
         with torch.enable_grad():
             self.n_batches += 1
+            if self.n_batches == 1 and not self.is_one_by_one:
+                self._fold(pixels[:N_CHECKED])
             if self.n_batches == self.next_check:
                 self.next_check *= 4
                 self._check_some(pixels, label)
@@ -79,18 +84,39 @@ class SampleGradients:
         message = f"{are} no gradient rule of a known layer and took the general way, right but slower: {shown}"
         return (Finding("gradients-general-way", "note", message),)
 
-    def _planned(self, target: TargetModel) -> Plan:
-        return plan(target.module, self.trainable, self.by_network)
+    def _planned(self, target: TargetModel) -> tuple[TargetModel, Plan]:
+        """The target with what can be folded, and its plan; a network that is a black box has to be as it is."""
+        working, folds = folded(target, {} if self.by_network else self.folds)
+        if working is not target:
+            working.module.to(memory_format=self.layout)
+        return working, plan(working.module, self.trainable, self.by_network, folds)
+
+    def _fold(self, pixels: torch.Tensor) -> None:
+        """Fold what can be, and lay out channels last where there is a kernel for that and the network takes it."""
+        self.folds = foldable(self.target, self.trainable, pixels)
+        has_kernel = self._kernels(pixels.device) is _fused_sums.FUSED and _fused_sums.has_convolution()
+        is_worth_it = self.dtype == torch.float32 and is_all_folded(self.target.module, self.folds)
+        self.layout = torch.channels_last if has_kernel and is_worth_it else torch.contiguous_format
+        self._replan()
+        try:
+            with torch.no_grad():
+                self.working.module(self.working.prepare(pixels))
+        except RuntimeError:  # a view that only channels first allow
+            self.layout = torch.contiguous_format
+            self._replan()
+
+    def _replan(self) -> None:
+        self.working, self.plan = self._planned(self.target)
 
     def _sums(
         self, target: TargetModel, pixels: torch.Tensor, label: torch.Tensor, *, keeps_squares: bool
     ) -> GradientSums:
         """One batch, replanned as often as it takes; each time fewer parameters are left that it can happen for."""
         while not self.is_one_by_one:
-            planned = self.plan if target is self.target else self._planned(target)
+            working, planned = (self.working, self.plan) if target is self.target else self._planned(target)
             kernels = self._kernels(pixels.device)
             try:
-                return Pass(target, planned, self.copied, kernels, keeps_squares=keeps_squares).run(pixels, label)
+                return Pass(working, planned, self.copied, kernels, keeps_squares=keeps_squares).run(pixels, label)
             except NeedsNetworkError as error:
                 self.is_one_by_one |= error.keys <= self.by_network
                 self._by_network(error.keys)
@@ -100,7 +126,7 @@ class SampleGradients:
 
     def _by_network(self, keys: frozenset[str]) -> None:
         self.by_network |= keys
-        self.plan = self._planned(self.target)
+        self._replan()
 
     def _kernels(self, device: torch.device) -> _moments.Kernels:
         if self.kernel == "eager" or device.type != "cpu":
@@ -109,11 +135,11 @@ class SampleGradients:
 
     def _check_some(self, pixels: torch.Tensor, label: torch.Tensor) -> None:
         """Check a few samples of this batch, always the same; what is found wrong after the first batch is told."""
-        before = (self.by_network, self.is_one_by_one)
+        before = (self.by_network, self.is_one_by_one, self.folds)
         generator = torch.Generator().manual_seed(self.n_batches)
         rows = torch.randperm(len(pixels), generator=generator)[:N_CHECKED].to(pixels.device)
         self._check(pixels[rows], label[rows])
-        self.is_corrected_late |= self.n_batches > 1 and before != (self.by_network, self.is_one_by_one)
+        self.is_corrected_late |= self.n_batches > 1 and before != (self.by_network, self.is_one_by_one, self.folds)
 
     def _check(self, pixels: torch.Tensor, label: torch.Tensor) -> None:
         """Compare every parameter's norm with the plain way, in float64, where nothing but a mistake can differ."""
@@ -128,10 +154,13 @@ class SampleGradients:
         while not self.is_one_by_one:
             got = self._sums(target, pixels.to(dtype), label, keeps_squares=True)
             wrong = _differing(got, expected, _TOLERANCE[dtype])
-            if wrong is None or (wrong and wrong <= self.by_network):
-                self.is_one_by_one = True
-            elif not wrong:
+            if wrong is not None and not wrong:
                 return
+            if self.folds:
+                self.folds = {}
+                self._replan()
+            elif wrong is None or wrong <= self.by_network:
+                self.is_one_by_one = True
             else:
                 self._by_network(wrong)
 

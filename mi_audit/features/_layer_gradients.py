@@ -5,7 +5,6 @@ few numbers and cost one pass over the activations; a *matrix* may be large, so 
 a time.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +16,12 @@ from torch.nn import functional as F  # noqa: N812 - the usual name
 from mi_audit.features._moments import ChannelSums
 
 Tensors = dict[str, torch.Tensor]
+Vectors = Callable[[Any, torch.Tensor, torch.Tensor, ChannelSums], Tensors]
 # Measured on one thread of an AVX-512 CPU: below so many positions the product over unfolded windows is the quickest,
 # above so many the convolution of one sample at a time is as quick as any, where there is enough work in it.
 _UNFOLD_POSITIONS, _LOOP_POSITIONS, _LOOP_WORK = 200, 2000, 4096
 _WINDOW_BYTES = 1 << 20
-_VECTOR, _LARGE_WEIGHT = 16, 1 << 20
+_VECTOR = 16
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,18 @@ class Rule:
 
     Attributes:
         vectors: (module, a, d, sums over positions) -> {parameter: (n, ...)}, for the parameters it is quick for.
-        matrix: (module, a, d, is_ordered) -> (n, ...) of the parameter ``weight``; where the order of its numbers does
-            not matter the caller says so, and gets what is quickest.
+        matrix: (module, a, d) -> (n, *shape) of the parameter ``weight``, laid out as is quickest.
         is_linear: whether the matrix is the outer product of d and a where both are (n, features).
         before_activation: d is the gradient of what enters the module's own activation ``act``, not of its output.
     """
 
-    vectors: Callable[[Any, torch.Tensor, torch.Tensor, ChannelSums], Tensors] | None = None
-    matrix: Callable[[Any, torch.Tensor, torch.Tensor, bool], torch.Tensor] | None = None
+    vectors: Vectors | None = None
+    matrix: Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor] | None = None
     is_linear: bool = False
     before_activation: bool = False
 
 
-def convolution_weight(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor, is_ordered: bool) -> torch.Tensor:
+def convolution_weight(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor) -> torch.Tensor:
     """(n, out, in / groups, height, width), by the quickest of three ways for this shape, always the same for it.
 
     The choice is by shape and not by stopwatch, so that equal runs give equal bytes.
@@ -51,18 +50,23 @@ def convolution_weight(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor, is_o
     work = module.out_channels * module.in_channels // module.groups
     is_plain = module.groups == 1 and d.dtype == torch.float32
     if d.dtype != torch.float32 or d.device.type != "cpu":
-        return _unfolded(module, a, d, is_ordered)
+        return _unfolded(module, a, d)
     if is_plain and max(*module.kernel_size, *module.stride) == 1 and not any(map(int, module.padding)):
-        return torch.bmm(d.flatten(2), a.flatten(2).transpose(1, 2))
-    if is_plain and work * math.prod(module.kernel_size) >= _LARGE_WEIGHT and positions < _UNFOLD_POSITIONS // 2:
-        return _one_by_one(module, a, d)
+        return torch.bmm(_by_position(d).transpose(1, 2), _by_position(a)).view(len(a), *module.weight.shape)
     if is_plain and positions <= _UNFOLD_POSITIONS:
-        return _unfolded(module, a, d, is_ordered)
+        return _unfolded(module, a, d)
     # As groups, channels have to fill vectors.
     is_ragged = module.in_channels % _VECTOR != 0 or module.out_channels % _VECTOR != 0
     if is_plain and (is_ragged or (positions > _LOOP_POSITIONS and work >= _LOOP_WORK)):
         return _one_by_one(module, a, d)
     return _samples_as_groups(module, a, d)
+
+
+def _by_position(tensor: torch.Tensor) -> torch.Tensor:
+    """(n, positions, channels) of (n, channels, height, width), without a copy where channels are first or last."""
+    if tensor.is_contiguous():
+        return tensor.flatten(2).transpose(1, 2)
+    return tensor.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _samples_as_groups(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor) -> torch.Tensor:
@@ -88,7 +92,7 @@ def _weight_gradient(
     return gradient
 
 
-def _unfolded(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor, is_ordered: bool) -> torch.Tensor:
+def _unfolded(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor) -> torch.Tensor:
     """The product of d with the windows of a that each position saw, both with channels last."""
     n, groups, (c_out, c_in, height, width) = len(a), module.groups, module.weight.shape
     windows_of_one = d.shape[2] * d.shape[3] * height * width * a.shape[1]
@@ -103,8 +107,6 @@ def _unfolded(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor, is_ordered: b
         windows = windows.reshape(n_some * groups, -1, height * width * c_in)
         of_d = d[some].reshape(n_some * groups, c_out // groups, -1)
         torch.bmm(of_d, windows, out=product[start * groups : (start + n_some) * groups])
-    if not is_ordered:
-        return product.view(n, c_out, -1)
     return product.view(n, c_out, height, width, c_in).permute(0, 1, 4, 2, 3)
 
 
@@ -125,7 +127,7 @@ def convolution_bias(module: nn.Conv2d, a: torch.Tensor, d: torch.Tensor, sums: 
     return {} if module.bias is None else {"bias": d.sum((2, 3))}
 
 
-def linear_weight(module: nn.Linear, a: torch.Tensor, d: torch.Tensor, is_ordered: bool) -> torch.Tensor:  # noqa: ARG001
+def linear_weight(module: nn.Linear, a: torch.Tensor, d: torch.Tensor) -> torch.Tensor:  # noqa: ARG001
     """(n, out, in): the product of d and a over all positions (tokens) of a sample."""
     n = len(a)
     return torch.bmm(d.reshape(n, -1, d.shape[-1]).transpose(1, 2), a.reshape(n, -1, a.shape[-1]))

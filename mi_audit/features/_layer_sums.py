@@ -7,11 +7,13 @@ from typing import Any
 import torch
 
 from mi_audit.features import _attention_gradients, _black_box, _moments
-from mi_audit.features._layer_gradients import Rule
+from mi_audit.features._folding import Fold
+from mi_audit.features._layer_gradients import CONVOLUTION, Rule, Tensors, Vectors
 from mi_audit.features._sites import Site
 
 CHUNK_BYTES = 16 << 20
 _SQUARES, _N_SUMS = 2, 7
+_CHANNELS_LAST = (0, 2, 3, 1)
 
 
 class NeedsNetworkError(Exception):
@@ -95,10 +97,14 @@ class LayerSums:
         for use in uses:
             if use.site.rule is None or use.site.rule.vectors is None:
                 continue
-            a, d = self._pair(use)
-            for own, gradient in use.site.rule.vectors(use.site.module, a, d, self.kernels.channel_sums).items():
+            for own, gradient in self._vectors(use, use.site.rule.vectors).items():
                 if own in use.site.keys:
                     self.add_vector(use.site.keys[own], self._per_sample(gradient))
+
+    def _vectors(self, use: Use, rule: Vectors) -> Tensors:
+        a, d = self._pair(use)
+        fold = use.site.fold
+        return fold.vectors(d) if fold else rule(use.site.module, a, d, self.kernels.channel_sums)
 
     def _per_sample(self, gradient: torch.Tensor) -> torch.Tensor:
         """(n, numbers) where a layer saw several rows of each sample (windows of an image, say): their sum."""
@@ -119,16 +125,34 @@ class LayerSums:
             return
         size = max(1, CHUNK_BYTES // (4 * n_numbers))
         parts: dict[str, list[torch.Tensor]] = {key: [] for key in keys}
+        of_gamma: list[torch.Tensor] = []
         for start in range(0, self.n, size):
             rows = slice(start, min(start + size, self.n))
             gradients: dict[str, torch.Tensor] = {}
             for use in uses:
-                for key, gradient in self._matrices(use, rows, is_ordered=len(uses) > 1).items():
+                for key, gradient in self._matrices(use, rows).items():
                     gradients[key] = gradients[key] + gradient if key in gradients else gradient
             for key, gradient in gradients.items():
-                parts[key].append(_moments.power_sums(gradient.flatten(1), self.kernels.power_sums))
+                flat = _as_it_lies(gradient)
+                if (site := uses[0].site).fold is not None:
+                    of_gamma.append(self._unfold(site.fold, flat, gradient))
+                parts[key].append(_moments.power_sums(flat, self.kernels.power_sums))
         for key, sums in parts.items():
             self._add(key, torch.cat(sums))
+        if of_gamma and "gamma" in uses[0].site.keys:
+            self.add_vector(uses[0].site.keys["gamma"], torch.cat(of_gamma))
+
+    def _unfold(self, fold: Fold, flat: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+        """Turn gradients of a folded weight into those of the weight, in place; (rows, out), the other part of gamma's.
+
+        Args:
+            fold: of the normalisation.
+            flat: (rows, numbers) as `gradient` lies in memory.
+            gradient: (rows, *shape).
+        """
+        weight = fold.by_gamma if gradient.is_contiguous() else fold.by_gamma.permute(*_CHANNELS_LAST)
+        by_row = flat.view(len(flat), len(fold.factor), -1)
+        return self.kernels.row_products(by_row, weight.flatten(1), fold.factor)
 
     @staticmethod
     def _matrix_keys(use: Use) -> list[str]:
@@ -137,15 +161,15 @@ class LayerSums:
             return list(use.site.keys.values())
         return [use.site.keys["weight"]] if rule.matrix is not None and "weight" in use.site.keys else []
 
-    def _matrices(self, use: Use, rows: slice, *, is_ordered: bool) -> dict[str, torch.Tensor]:
-        """{parameter: (rows, numbers)} of the large parameters of one use."""
+    def _matrices(self, use: Use, rows: slice) -> dict[str, torch.Tensor]:
+        """{parameter: (rows, *shape)} of the large parameters of one use."""
         site = use.site
         if site.rule is None:
             d = use.cotangents[0]
             is_usual = d is not None and all(other is None for other in use.cotangents[1:])
             if is_usual and _attention_gradients.suits(site.module, use.args, self.n):
                 of_call = _attention_gradients.gradients(site.module, use.args, d, rows)  # type: ignore[arg-type]
-                return {key: of_call[name].flatten(1) for name, key in site.keys.items()}
+                return {key: of_call[name] for name, key in site.keys.items()}
             own = {name: self.parameters[key] for name, key in site.keys.items()}
             call = _black_box.Call(use.args, use.per_sample, use.cotangents)
             try:
@@ -154,12 +178,12 @@ class LayerSums:
                 if site.name == "":
                     raise
                 raise NeedsNetworkError(site) from error
-            return {key: found[name].flatten(1) for name, key in site.keys.items()}
+            return {key: found[name] for name, key in site.keys.items()}
         if not self._matrix_keys(use):
             return {}
-        return {site.keys["weight"]: self._rule_matrix(site.rule, use, rows, is_ordered=is_ordered)}
+        return {site.keys["weight"]: self._rule_matrix(site.rule, use, rows)}
 
-    def _rule_matrix(self, rule: Rule, use: Use, rows: slice, *, is_ordered: bool) -> torch.Tensor:
+    def _rule_matrix(self, rule: Rule, use: Use, rows: slice) -> torch.Tensor:
         assert rule.matrix is not None
         a, d = self._pair(use)
         folded = len(a) // self.n
@@ -167,9 +191,12 @@ class LayerSums:
             a, d = (tensor.reshape(self.n, -1, tensor.shape[-1]) for tensor in (a, d))
             folded = 1
         part = slice(rows.start * folded, rows.stop * folded)
-        gradient = rule.matrix(use.site.module, a[part], d[part], is_ordered or folded > 1)
-        n_rows = rows.stop - rows.start
-        return gradient.reshape(n_rows, folded, -1).sum(1) if folded > 1 else gradient.flatten(1)
+        quicker = self.kernels.convolution_weight if rule is CONVOLUTION else None
+        gradient = quicker(use.site.module, a[part], d[part]) if quicker else None
+        if gradient is None:
+            gradient = rule.matrix(use.site.module, a[part], d[part])
+        n_rows, shape = rows.stop - rows.start, gradient.shape[1:]
+        return gradient.reshape(n_rows, folded, *shape).sum(1) if folded > 1 else gradient
 
     def _add(self, key: str, sums: torch.Tensor) -> None:
         self.met.add(key)
@@ -189,3 +216,10 @@ class LayerSums:
         if self.met | set(self.vectors) != set(self.parameters):  # some took no part: their gradient is 0
             self.sums.append(torch.zeros((self.n, _N_SUMS), dtype=torch.float64, device=device))
         return _moments.combined(torch.stack(self.sums))
+
+
+def _as_it_lies(gradient: torch.Tensor) -> torch.Tensor:
+    """(n, numbers) in the order of memory where that is channels first or channels last."""
+    if gradient.is_contiguous() or gradient.ndim != 5:
+        return gradient.flatten(1).contiguous()
+    return gradient.permute(0, 1, 3, 4, 2).flatten(1).contiguous()

@@ -1,11 +1,12 @@
 """Where a network's parameters are used, and by which way each gets its per-sample gradients."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
+from mi_audit.features._folding import Fold
 from mi_audit.features._layer_gradients import Rule, rule_for
 
 
@@ -18,12 +19,14 @@ class Site:
         module: the module.
         keys: {name in the module: the parameter's first name in the network}.
         rule: the rule of its kind; ``None`` for a black box.
+        fold: of the normalisation that is folded into it, whose parameters it has as ``gamma`` and ``beta``.
     """
 
     name: str
     module: nn.Module
     keys: Mapping[str, str]
     rule: Rule | None
+    fold: Fold | None = None
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,19 @@ class Plan:
         return [key for site in sites for key in site.keys.values()]
 
 
-def plan(network: nn.Module, trainable: Iterable[str], by_network: frozenset[str] = frozenset()) -> Plan:
+def plan(
+    network: nn.Module,
+    trainable: Iterable[str],
+    by_network: frozenset[str] = frozenset(),
+    folds: Mapping[str, Fold] | None = None,
+) -> Plan:
     """Decide for every trainable parameter.
 
     Args:
         network: the network.
         trainable: first names of the parameters that count.
         by_network: those for which nothing smaller than the whole network as a black box is right.
+        folds: {convolution: the normalisation folded into it}.
     """
     names = set(trainable)
     parameters = {name: parameter for name, parameter in network.named_parameters() if name in names}
@@ -68,7 +77,17 @@ def plan(network: nn.Module, trainable: Iterable[str], by_network: frozenset[str
             sites.append(Site(site.name, site.module, kept, site.rule))
     if by_network:
         sites.append(Site("", network, {key: key for key in parameters if key in by_network}, None))
-    return Plan(tuple(_grouped(sites)), tuple(leaves), parameters)
+    return Plan(tuple(_grouped(_with_folds(sites, folds or {}))), tuple(leaves), parameters)
+
+
+def _with_folds(sites: list[Site], folds: Mapping[str, Fold]) -> list[Site]:
+    """Convolutions take over the parameters of the normalisations that are folded into them."""
+    by_name = {site.name: site for site in sites}
+    for name, fold in folds.items():
+        norm = by_name.pop(fold.norm)
+        theirs = {other: norm.keys[own] for own, other in (("weight", "gamma"), ("bias", "beta")) if own in norm.keys}
+        by_name[name] = replace(by_name[name], keys={**by_name[name].keys, **theirs}, fold=fold)
+    return list(by_name.values())
 
 
 def _is_broadcast(parameter: torch.Tensor) -> bool:

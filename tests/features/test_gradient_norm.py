@@ -277,7 +277,10 @@ class Relus(TorchFunctionMode):
 
 
 def units_on(target: TargetModel, batch: Batch, dtype: torch.dtype) -> list[torch.Tensor]:
-    target = frozen_copy(target, dtype)
+    """In the network as the feature runs it, with what it folds."""
+    bound = GradientNorm(dtype=str(dtype).removeprefix("torch.")).bind(target, SHAPE)
+    bound.compute(batch)
+    target = bound.gradients.working
     with torch.no_grad(), Relus() as relus:
         target.module(target.prepare(batch.images.permute(0, 3, 1, 2).to(dtype) / 255))
     return relus.seen

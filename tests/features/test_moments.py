@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import stats
 
-from mi_audit.features import _fused_sums, _moments
+from mi_audit.features import _fused_library, _fused_sums, _moments
 from tests.features.networks import seven
 
 KERNELS = [_moments.eager_power_sums] + ([_fused_sums.fused_power_sums] if _fused_sums.is_available() else [])
@@ -89,11 +89,11 @@ def test_several_threads_give_the_same() -> None:
 
 
 def test_without_a_compiler_the_kernel_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_fused_sums.shutil, "which", lambda _: None)
-    _fused_sums._library.cache_clear()
+    monkeypatch.setattr(_fused_library.shutil, "which", lambda _: None)
+    _fused_library.library.cache_clear()
     try:
         assert not _fused_sums.is_available()
         with pytest.raises(RuntimeError, match="C compiler"):
             _fused_sums.fused_power_sums(torch.zeros(1, 1))
     finally:
-        _fused_sums._library.cache_clear()
+        _fused_library.library.cache_clear()
