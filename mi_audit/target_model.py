@@ -72,6 +72,17 @@ class Batch:
         return len(self.label)
 
 
+@dataclass
+class Layout:
+    """How the network takes its pixels, found out by the first pass; copies of a target share it.
+
+    Attributes:
+        memory_format: channels last, which is quicker, unless the network refuses it (`Tensor.view` does).
+    """
+
+    memory_format: torch.memory_format = torch.channels_last
+
+
 @dataclass(frozen=True)
 class TargetModel:
     """A classifier under audit: uint8 images in, logits out.
@@ -84,6 +95,7 @@ class TargetModel:
         source: the spec that opened it, ``"timm:resnet18"`` or a file name.
         weights_digest: SHA-256 over names, shapes, dtypes and bytes of all parameters and buffers.
         notes: what was assumed when it was opened, in words.
+        layout: of the pixels in memory.
     """
 
     module: nn.Module
@@ -93,6 +105,7 @@ class TargetModel:
     source: str
     weights_digest: str
     notes: tuple[str, ...] = ()
+    layout: Layout = field(default_factory=Layout, compare=False, repr=False)
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """Network input (n, channels, height, width) float32 from uint8 images (n, height, width, channels).
@@ -193,7 +206,27 @@ class TargetModel:
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Logits (n, n_classes) float32 of uint8 images (n, height, width, channels)."""
-        return two_classes(self.module(self.normalise(images)))
+        pixels = self.normalise(images)
+        if self.layout.memory_format is torch.contiguous_format:
+            return two_classes(self.module(channels_first(pixels)))
+        try:
+            return two_classes(self.module(pixels))
+        except RuntimeError as error:
+            if _REFUSAL not in str(error):
+                raise
+        self.layout.memory_format = torch.contiguous_format
+        for weights in self.module.parameters():
+            weights.data = channels_first(weights.data)
+        return self(images)
+
+
+def channels_first(pixels: torch.Tensor) -> torch.Tensor:
+    """The same pixels in the usual order; of one channel too, whose strides `contiguous` would leave as they are."""
+    return pixels.clone(memory_format=torch.contiguous_format)
+
+
+# What a network says that flattens a map by `view` and gets it channels last.
+_REFUSAL = "view size is not compatible"
 
 
 def can_be_shown(n_channels: int, n_expected: int) -> bool:

@@ -104,3 +104,34 @@ def test_gradients_see_colour_as_grey_up_to_rounding():
     pixels = images.permute(0, 3, 1, 2).double() / 255
     difference = target.prepare(pixels) - target.normalise(images).double()
     assert difference.abs().max() <= 0.5 / 255 / 0.3 + 1e-6
+
+
+class Viewing(torch.nn.Module):
+    """A convolution whose map is flattened by `view`, as in many tutorials."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.convolution = torch.nn.Conv2d(n_channels, 4, 3)
+        self.head = torch.nn.Linear(4 * 6 * 6, 5)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.head(self.convolution(pixels).view(len(pixels), -1))
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_a_network_that_flattens_by_view_gets_its_pixels_channels_first(n_channels):
+    module = Viewing(n_channels).eval().to(memory_format=torch.channels_last)
+    constants = Preprocessing((0.0,) * n_channels, (1.0,) * n_channels)
+    target = TargetModel(module, constants, 5, "viewing", "viewing", "")
+    images = torch.randint(256, (7, 8, 8, n_channels), dtype=torch.uint8)
+    expected = module.head(module.convolution(images.permute(0, 3, 1, 2).float().div(255)).reshape(7, -1))
+    torch.testing.assert_close(target(images), expected)
+    assert target.layout.memory_format is torch.contiguous_format  # and is not tried the other way again
+    torch.testing.assert_close(target.batch(images, torch.zeros(7, dtype=torch.int64)).logits, expected)
+
+
+def test_other_errors_of_a_network_are_its_own():
+    target = TargetModel(torch.nn.Linear(3, 5), Preprocessing((0.0,) * 3, (1.0,) * 3), 5, "odd", "odd", "")
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        target(torch.zeros((1, 8, 8, 3), dtype=torch.uint8))
+    assert target.layout.memory_format is torch.channels_last

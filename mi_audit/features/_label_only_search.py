@@ -96,13 +96,15 @@ class LabelOnlySearch:
 
     def _is_other(self, rows: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
         """Whether the labels of points, each asked for on behalf of an image, are not that image's; they count."""
+        if not len(rows):
+            return rows.bool()  # many networks cannot take an empty batch
         self.n_queries.index_add_(0, rows, torch.ones_like(rows))
         size = max(1, _PIXELS_AT_ONCE // max(1, points[:1].numel()))
         found = [
             two_classes(self.target.module(self.target.prepare(some)), some.dtype).argmax(1)
             for some in torch.split(points, size)
         ]
-        return torch.cat(found) != self.label[rows] if found else rows.bool()
+        return torch.cat(found) != self.label[rows]
 
     def _start(self, rows: torch.Tensor) -> torch.Tensor:
         """Put images on the boundary, on the way to the first candidate of another class; those for which one is."""

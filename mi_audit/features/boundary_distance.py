@@ -9,7 +9,7 @@ from mi_audit.features._boundary_walk import Search, Walk
 from mi_audit.features._frozen_copy import frozen_copy
 from mi_audit.features._memory import slots_within
 from mi_audit.features.interface import BoundFeature, Failure, Feature, Observed
-from mi_audit.target_model import Batch, TargetModel
+from mi_audit.target_model import Batch, TargetModel, channels_first
 
 _NAME = "boundary-distance"
 
@@ -78,7 +78,7 @@ class BoundBoundaryDistance(BoundFeature):
 
     def compute(self, batch: Batch) -> Observed:
         """Walk from every image; see `BoundFeature.compute`."""
-        pixels = batch.images.permute(0, 3, 1, 2).to(self.dtype).div(255).contiguous()
+        pixels = channels_first(batch.images.permute(0, 3, 1, 2).to(self.dtype).div(255))
         found = Search(self.target, pixels, batch.label, self.walk).run()
         radius = found.radius.tolist()
         failures = [

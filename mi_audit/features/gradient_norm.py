@@ -11,7 +11,7 @@ from mi_audit.features._engine import Kernel, SampleGradients
 from mi_audit.features._sample_gradients import GradientSums
 from mi_audit.features.interface import BoundFeature, Failure, Feature, Observed
 from mi_audit.schema.finding import Finding
-from mi_audit.target_model import Batch, TargetModel
+from mi_audit.target_model import Batch, TargetModel, channels_first
 
 Part = Literal["w", "x", "layers"]
 _NAME = "gradient-norm"
@@ -65,7 +65,7 @@ class BoundGradientNorm(BoundFeature):
 
     def compute(self, batch: Batch) -> Observed:
         """One forward and backward pass; see `BoundFeature.compute`."""
-        pixels = batch.images.permute(0, 3, 1, 2).to(self.dtype).div(255).contiguous()
+        pixels = channels_first(batch.images.permute(0, 3, 1, 2).to(self.dtype).div(255))
         sums = self.gradients(pixels, batch.label)
         of_part = {"w": self._of_parameters, "x": lambda sums: _of_image(sums, pixels), "layers": self._of_layers}
         values = {f"{_NAME}:{part}": of_part[part](sums).float() for part in self.parts}

@@ -11,7 +11,7 @@ import torch
 from mi_audit.features._frozen_copy import frozen_copy
 from mi_audit.features._label_only_search import DIRECTIONS_AT_ONCE, NO_START, Budget, LabelOnlySearch
 from mi_audit.features.interface import BoundFeature, Failure, Feature, Observed
-from mi_audit.target_model import Batch, TargetModel
+from mi_audit.target_model import Batch, TargetModel, channels_first
 
 _NAME = "label-only-distance"
 _FEWEST_QUERIES = 50
@@ -83,7 +83,7 @@ class BoundLabelOnlyDistance(BoundFeature):
 
     def compute(self, batch: Batch) -> Observed:
         """Search around every image; see `BoundFeature.compute`."""
-        pixels = batch.images.permute(0, 3, 1, 2).to(self.dtype).div(255).contiguous()
+        pixels = channels_first(batch.images.permute(0, 3, 1, 2).to(self.dtype).div(255))
         parts = zip(torch.split(pixels, self.n_slots), torch.split(batch.label, self.n_slots), strict=True)
         found = [LabelOnlySearch(self.target, some, label, self.budget).run() for some, label in parts]
         distance = torch.cat([each.distance for each in found])

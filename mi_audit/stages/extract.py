@@ -4,8 +4,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
 from mi_audit.datasets.interface import MembershipData
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.stages import _feature_plan, _forward, _growing
@@ -54,7 +52,7 @@ def prepare(options: ExtractOptions, opened: MembershipData | None = None) -> Ex
     )
     target = open_target(options.model, request)
     target.module.eval().to(device)
-    target.module.to(memory_format=torch.channels_last)
+    target.module.to(memory_format=target.layout.memory_format)
     if data.shape is None:
         data = data.with_geometry(geometry_for(target.preprocessing))
     extraction = Extraction(options, target, data, (len(whole.members), len(whole.non_members)))

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mi_audit.errors import UsageError
-from mi_audit.target_model import Preprocessing, TargetModel, can_be_shown
+from mi_audit.target_model import Preprocessing, TargetModel, can_be_shown, channels_first
 from mi_audit.targets._assembling import assembled, refuse_arch, refuse_weights
 from mi_audit.targets._catalogue import Constants
 from mi_audit.targets._preprocessing import constants_of
@@ -122,7 +122,7 @@ def _check_answer(path: Path, name: str, module: nn.Module, choice: Preprocessin
     target = TargetModel(module, choice, request.n_classes, name, name, "")
     images = target.normalise(torch.zeros((1, height, width, channels), dtype=torch.uint8))
     with blamed_on(path, "the network stopped at an image of the data"), torch.no_grad():
-        logits = module(images)
+        logits = module(channels_first(images))
         if isinstance(module, Answering):
             noise = torch.randint(256, images.shape, generator=torch.Generator().manual_seed(0))
             module.mark(noise.to(images.dtype) / 255)

@@ -356,3 +356,37 @@ def test_a_feature_of_a_subsample_is_nan_elsewhere_which_is_no_failure(tmp_path)
     np.testing.assert_allclose(small.features["label-only-distance"], cache.features["label-only-distance"], rtol=1e-2)
     again = written(tmp_path / "a.npz", "label-only-distance", feature_settings=settings)
     assert again.findings == cache.findings
+
+
+def test_a_network_that_flattens_by_view_is_observed_like_one_that_does_not(tmp_path):
+    """`view` refuses maps that lie channels last in memory, as grey images always may."""
+    code = """
+import torch
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.head = torch.nn.Conv2d(1, 4, 3), torch.nn.Linear(4 * 6 * 6, 10)
+
+    def forward(self, pixels):
+        return self.head(self.convolution(pixels).relu().{}(len(pixels), -1))
+
+def net():
+    return Net()
+"""
+    caches = []
+    for way in ("view", "reshape"):
+        (tmp_path / f"{way}.py").write_text(code.format(way))
+        options = ExtractOptions(
+            model=f"python:{tmp_path / way}.py:net",
+            data="digits",
+            features=("layer:-1", "gradient-norm", "boundary-distance"),
+            max_members=40,
+            max_non_members=40,
+            controls="full",
+        )
+        caches.append(extract.run(extract.prepare(options)))
+    viewed, reshaped = caches
+    np.testing.assert_allclose(viewed.outputs, reshaped.outputs, rtol=1e-5, atol=1e-6)
+    for name, values in reshaped.features.items():
+        np.testing.assert_allclose(viewed.features[name], values, rtol=1e-2, atol=1e-4, err_msg=name)
