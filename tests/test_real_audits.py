@@ -12,6 +12,9 @@ import pytest
 import mi_audit
 from tests.cli.conftest import Done, run_script
 
+# Audits at full size are made once and looked at by several tests, which have to be run by the same worker.
+pytestmark = pytest.mark.xdist_group("audits at full size")
+
 QUICK = ("--attack", "naive,threshold:loss,xgboost")
 
 
