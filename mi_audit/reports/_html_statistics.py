@@ -38,7 +38,9 @@ def controls(audit: Audit) -> Table:
 
 def _stratified(found: Statistics) -> Table:
     columns = (Column("attack", is_text=True), Column("AUC within classes (95 % interval)"))
-    rows = tuple(Row((_name(label), _format.with_interval("auc", auc))) for label, auc in found.auc_stratified.items())
+    rows = tuple(
+        Row((_name(label), _format.with_interval("auc", auc))) for label, auc in sorted(found.auc_stratified.items())
+    )
     notes = ("Members compared with non-members of the same class only.",)
     return Table("AUC within classes", columns, rows, notes)
 

@@ -29,7 +29,7 @@ def test_the_confidences_view_is_the_softmax_vector():
 
 def test_signals_are_the_same_in_both_views_and_one_per_row():
     summary, confidences = observe(CACHE, ROWS, "summary"), observe(CACHE, ROWS, "confidences")
-    assert set(summary.signals) == set(confidence.SIGNALS)
+    assert set(summary.signals) == {*confidence.SIGNALS, *confidence.MORE_SIGNALS}
     for name, values in summary.signals.items():
         assert values.shape == (3,)
         np.testing.assert_array_equal(values, confidences.signals[name])
