@@ -1,6 +1,6 @@
 """The feature cache: what an adversary observes of one target model on one data set."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -89,6 +89,17 @@ class FeatureCache:
     def observed(self) -> tuple[str, ...]:
         """Names of the features that an attack may look at, sorted: all but the evidence for controls."""
         return tuple(sorted(name for name in self.features if not name.startswith(EVIDENCE)))
+
+    def is_seen(self, names: Sequence[str]) -> Array:
+        """(n_samples,) bool: of which samples an attack on these things sees anything.
+
+        What a feature of several columns computes for a subsample only is missing in all of them for the rest, and an
+        attack on nothing else says nothing about these. Looked at beside other things it is one missing value of many.
+        """
+        values = self.features.get(names[0]) if len(names) == 1 else None
+        if values is None or values.shape[1] == 1:
+            return np.ones(len(self.is_member), np.bool_)
+        return np.asarray(np.isfinite(values).any(axis=1))
 
     @property
     def is_correct(self) -> Array:

@@ -41,12 +41,16 @@ def missing_findings(cache: FeatureCache, names: Sequence[str]) -> tuple[Finding
                 f"{int((is_missing & side).sum()):,} of {int((cache.is_audited & side).sum()):,} {noun}"
                 for side, noun in ((cache.is_member, "members"), (~cache.is_member, "non-members"))
             ]
-            message = (
-                f"{name} is missing for {' and '.join(counts)}; attacks read the known samples' median instead, "
-                "and may learn from its being missing"
-            )
+            message = f"{name} is missing for {' and '.join(counts)}; {_how_taken(cache, name, is_missing)}"
             findings.append(Finding("feature-missing", "note", message))
     return tuple(findings)
+
+
+def _how_taken(cache: FeatureCache, name: str, is_missing: BoolArray) -> str:
+    """What attacks make of missing values: those on a feature alone say nothing of what it does not show at all."""
+    if not (is_missing & cache.is_seen((name,))).any():
+        return "attacks on it alone leave these samples out, others read the known samples' median instead"
+    return "attacks read the known samples' median instead, and may learn from its being missing"
 
 
 def _rows_of(cache: FeatureCache, name: str) -> Iterator[FeatureRow]:

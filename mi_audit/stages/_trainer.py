@@ -13,6 +13,7 @@ from mi_audit.attacks._nested import name_of
 from mi_audit.attacks._per_class import PerClass
 from mi_audit.attacks._per_subset import PerSubset
 from mi_audit.attacks.interface import Attack, FittedAttack, Observations, observe
+from mi_audit.errors import DataSetError
 from mi_audit.metrics.decisions import Decisions
 from mi_audit.metrics.ranking import auc
 from mi_audit.schema.feature_cache import FeatureCache
@@ -40,9 +41,16 @@ class Trainer:
 
     @classmethod
     def on(cls, cache: FeatureCache, is_known: npt.NDArray[np.bool_], chosen: Plan, sight: Sight) -> "Trainer":
-        """What is looked at of the known samples of a cache, divided into folds."""
-        rows = np.flatnonzero(is_known)
+        """What is looked at of the known samples of a cache, divided into folds.
+
+        Raises:
+            DataSetError: nothing is seen of a whole side.
+        """
+        rows = np.flatnonzero(is_known & cache.is_seen(sight.on))
         is_member, label = cache.is_member[rows], cache.label[rows]
+        if not 0 < is_member.sum() < len(rows):
+            counts = f"{int(is_member.sum())} known members and {int((~is_member).sum())} known non-members"
+            raise DataSetError(f"{sight.name} has values for {counts}", tip="give more samples, or a larger subsample")
         plan = replace(chosen, view="summary") if sight.name == ALL else chosen
         group = None if cache.group is None else cache.group[rows]
         fold = _split.folds(cache.sample_id[rows], label, is_member, plan.n_folds, plan.seed, group)

@@ -160,10 +160,10 @@ def _check_features(cache: FeatureCache, trained: TrainedAttacks) -> None:
 
 
 def _scores(cache: FeatureCache, attack: TrainedAttack, payload: Array, scored: BoolArray) -> FloatArray:
-    """(n,) float64: the attack's score of the samples under `scored`, NaN elsewhere."""
+    """(n,) float64: the attack's score of the samples under `scored` of which it sees anything, NaN elsewhere."""
     fitted = _fitted(attack, payload.tobytes())
     score = np.full(len(scored), np.nan)
-    rows = np.flatnonzero(scored)
+    rows = np.flatnonzero(scored & cache.is_seen(attack.on))
     for start in range(0, len(rows), BLOCK_ROWS):
         block = rows[start : start + BLOCK_ROWS]
         score[block] = fitted.score(observe(cache, block, attack.view, attack.on))
@@ -242,18 +242,16 @@ def _findings(
     for attack in attacks:
         n_missing = int(np.isnan(scores[attack.label][is_held_out]).sum())
         if n_missing:
-            message = (
-                f"{attack.label} gives no score to {n_missing:,} held-out samples, whose {_lacking(attack)} no attack"
-            )
+            message = f"{attack.label} gives no score to {n_missing:,} held-out samples, {_lacking(attack)}"
             findings.append(Finding("samples-not-scored", "warning", message))
     return tuple(findings)
 
 
 def _lacking(attack: TrainedAttack) -> str:
-    """What got no attack of its own, for want of samples."""
+    """Why: there is no attack for some, for want of samples, or it sees nothing of them."""
     if attack.per_subset:
-        return "class or subset has" if attack.per_class else "subset has"
-    return "classes have"
+        return f"whose {'class or subset' if attack.per_class else 'subset'} has no attack"
+    return "whose classes have no attack" if attack.per_class else "of which it sees nothing"
 
 
 def _title(cache: FeatureCache) -> str:

@@ -170,3 +170,22 @@ def test_each_of_the_papers_feature_tables_is_one_command_that_says_what_is_empt
     slugs = {finding.slug for finding in audit.findings}
     assert "samples-not-scored" in slugs
     assert ("feature-missing" in slugs) == (on == "boundary-distance")
+
+
+def test_a_feature_of_a_subsample_is_judged_on_the_subsample(command, demo_checkpoint, tmp_path):
+    asked = (
+        "--on",
+        "label-only-distance",
+        "--set",
+        "label-only-distance.n=120",
+        "--set",
+        "label-only-distance.queries=60",
+    )
+    done = command("evaluate", *arguments(demo_checkpoint, *asked, "--attack", "logistic-regression", "--out", "a.npz"))
+    assert done.code in (0, 1, 3), done.stderr
+    audit = mi_audit.read(tmp_path / "a.npz")
+    row = audit.row("logistic-regression on label-only-distance")
+    assert 40 <= row.n_members + row.n_non_members <= 80  # half of the subsample is held out, of 400 samples
+    found = {finding.slug: finding.message for finding in audit.findings}
+    assert "of which it sees nothing" in found["samples-not-scored"]
+    assert "leave these samples out" in found["feature-missing"]
