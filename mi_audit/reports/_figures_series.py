@@ -23,7 +23,10 @@ _SELECTED = Key("selected attack", "series-1", marker="o", is_bold=True, is_join
 _NAIVE = Key(
     "naive attack: a member is what is classified correctly", "series-2", DASHES[1], marker="s", is_joined=True
 )
-_MANY_POINTS = 40
+_BREAKS = "Where a line breaks off, the value cannot be estimated, and the table says why."
+_WORTH = f"Each epoch's selected attack on held-out samples; guessing gives 50 %. {_BREAKS}"
+_ALARMS = f"The share of held-out non-members that each epoch's selected attack calls members. {_BREAKS}"
+_MOST_MARKERS = 40
 _FEW_TICKS = 7
 
 
@@ -38,14 +41,10 @@ class _Line:
 
 def drawings(audits: Sequence[Audit]) -> tuple[Drawing, ...]:
     """Accuracy of the target on both sides, then balanced accuracy and FAR of the attack on each subset."""
-    note = (
-        "Each epoch's selected attack on held-out samples; where a line breaks off, the value cannot be estimated, and "
-        "the table says why."
-    )
     return (
         _target(audits),
-        _attack(audits, "balanced_accuracy", "Balanced accuracy of the attack over the epochs", note),
-        _attack(audits, "false_alarm_rate", "False alarm rate (FAR) of the attack over the epochs", note),
+        _attack(audits, "balanced_accuracy", "Balanced accuracy of the attack over the epochs", _WORTH),
+        _attack(audits, "false_alarm_rate", "False alarm rate (FAR) of the attack over the epochs", _ALARMS),
     )
 
 
@@ -64,11 +63,13 @@ def _target(audits: Sequence[Audit]) -> Drawing:
 
 def _attack(audits: Sequence[Audit], metric: str, title: str, note: str) -> Drawing:
     selected, naive = _series.of_attack(audits, metric), _series.of_naive(audits, metric)
+    has_guess = metric == "balanced_accuracy"  # a guess may have any FAR
     panels = tuple(
-        _panel(name, audits, (_Line(one, _SELECTED), _Line(other, _NAIVE, has_band=False)), has_guess=True)
+        _panel(name, audits, (_Line(one, _SELECTED), _Line(other, _NAIVE, has_band=False)), has_guess=has_guess)
         for name, one, other in zip(_figures_target.SUBSETS.values(), selected, naive, strict=True)
     )
-    legend = (_SELECTED, Key("its 95 % interval", "series-1", is_area=True), _NAIVE, _GUESSING)
+    legend = (_SELECTED, Key("its 95 % interval", "series-1", is_area=True), _NAIVE)
+    legend = (*legend, _GUESSING) if has_guess else legend
     measures = [measure for pair in zip(selected, naive, strict=True) for measure in pair]
     tables = (
         _series_numbers.values(f"{title}, in % (95 % interval)", audits, measures),
@@ -113,7 +114,8 @@ def _draw(axes: "Axes", places: Sequence[int], line: _Line) -> None:
         linestyle=line_style(key.dash),
         linewidth=2.2 if key.is_bold else 1.4,
         marker=key.marker,
-        markersize=3 if len(places) > _MANY_POINTS else 5,
+        markersize=5,
+        markevery=_marked(line.measure),
         markerfacecolor="none" if key.marker == "^" else colour(key.paint),
     )
 
@@ -129,6 +131,14 @@ def _band(axes: "Axes", places: Sequence[int], line: _Line) -> None:
     axes.vlines(
         [places[i] for i in alone], [lows[i] for i in alone], [highs[i] for i in alone], color=paint, alpha=0.55
     )
+
+
+def _marked(measure: Measure) -> list[int]:
+    """Which values get a marker: all of a short series; of a long one some, and those that no line shows."""
+    known = _known(measure)
+    step = 1 + (len(known) - 1) // _MOST_MARKERS if known else 1
+    have = set(known)
+    return [i for place, i in enumerate(known) if not place % step or i == known[-1] or not have & {i - 1, i + 1}]
 
 
 def _frame(axes: "Axes", places: Sequence[int], label: str) -> None:

@@ -229,15 +229,30 @@ def test_the_numbers_are_those_of_the_other_formats(full: Page) -> None:
         assert {cell for cell in row.cells if cell} <= cells
 
 
-def test_a_series_of_two_hundred_epochs_stays_small_and_the_same() -> None:
-    many = [
-        replace(series_audits.at(20), provenance=audits.PROVENANCE | {"series": {"epoch": epoch}})
-        for epoch in range(1, 201)
-    ]
-    text = Html(by="epoch").render([*many, *series_audits.full()[-1:]])
-    assert len(text.encode()) < 1_300_000
-    one, other = (Html(by="epoch").render(series_audits.series()) for _ in range(2))
-    assert one == other
+def long_series(n: int) -> list[Audit]:
+    provenance = [audits.PROVENANCE | {"series": {"epoch": epoch}} for epoch in range(1, n + 1)]
+    return [replace(series_audits.at(20), provenance=one) for one in provenance]
+
+
+def test_a_hundred_epochs_and_a_hundred_classes_stay_below_a_megabyte() -> None:
+    assert len(Html(by="epoch").render([*long_series(100), *series_audits.full()[-1:]]).encode()) < 1_000_000
+
+
+def test_a_long_series_has_few_markers_but_one_on_every_value_that_no_line_shows() -> None:
+    made = long_series(101)
+    for position in (49, 51):
+        empty = audits.attack_row("xgboost", (0, 500), 0.5, 0.5, 0.5, subset="misclassified")
+        made[position] = replace(made[position], rows=(*made[position].rows[:2], empty))
+    whole, _, broken = _figures_series.drawings(made)[1].panels
+    assert len(marks(whole, "series-1")) == 35  # every third of 101, and the last
+    around = marks(broken, "series-1")
+    margin, wide = 0.03 * 100, 1.06 * 100
+    assert any(x == pytest.approx((50 + margin) / wide, abs=1e-3) for x, _ in around)
+    assert max(x for x, _ in around) == pytest.approx((100 + margin) / wide, abs=1e-3)
+
+
+def test_the_same_series_gives_the_same_bytes() -> None:
+    assert Html(by="epoch").render(series_audits.series()) == render("series")
 
 
 def test_the_stage_asks_for_the_page_by_epoch() -> None:
