@@ -68,8 +68,8 @@ def _attack(audits: Sequence[Audit], metric: str, title: str, note: str) -> Draw
         _panel(name, audits, (_Line(one, _SELECTED), _Line(other, _NAIVE, has_band=False)), has_guess=has_guess)
         for name, one, other in zip(_figures_target.SUBSETS.values(), selected, naive, strict=True)
     )
-    legend = (_SELECTED, Key("its 95 % interval", "series-1", is_area=True), _NAIVE)
-    legend = (*legend, _GUESSING) if has_guess else legend
+    drawn = (_SELECTED, Key("its 95 % interval", "series-1", is_area=True), _NAIVE)
+    legend = (*drawn, _GUESSING) if has_guess else drawn
     measures = [measure for pair in zip(selected, naive, strict=True) for measure in pair]
     tables = (
         _series_numbers.values(f"{title}, in % (95 % interval)", audits, measures),
