@@ -6,11 +6,12 @@ Rezaei & Liu, "On the Difficulty of Membership Inference Attacks", Figures 3 to 
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from mi_audit.reports import _figures_svg, _figures_target, _format, _series, _series_numbers
 from mi_audit.reports._figures_svg import DASHES, Drawing, Key, Panel, colour, line_style, panel, plotted
 from mi_audit.reports._series import Measure
-from mi_audit.schema.audit import Audit
+from mi_audit.schema.audit import Audit, Subset
 
 if typing.TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,8 +66,14 @@ def _attack(audits: Sequence[Audit], metric: str, title: str, note: str) -> Draw
     selected, naive = _series.of_attack(audits, metric), _series.of_naive(audits, metric)
     has_guess = metric == "balanced_accuracy"  # a guess may have any FAR
     panels = tuple(
-        _panel(name, audits, (_Line(one, _SELECTED), _Line(other, _NAIVE, has_band=False)), has_guess=has_guess)
-        for name, one, other in zip(_figures_target.SUBSETS.values(), selected, naive, strict=True)
+        _panel(
+            _figures_target.SUBSETS[subset],
+            audits,
+            (_Line(one, _SELECTED), _Line(other, _NAIVE, has_band=False)),
+            scored=f"{_series_numbers.ends(audits, subset)} ",
+            has_guess=has_guess,
+        )
+        for subset, one, other in zip(get_args(Subset), selected, naive, strict=True)
     )
     drawn = (_SELECTED, Key("its 95 % interval", "series-1", is_area=True), _NAIVE)
     legend = (*drawn, _GUESSING) if has_guess else drawn
@@ -78,7 +85,9 @@ def _attack(audits: Sequence[Audit], metric: str, title: str, note: str) -> Draw
     return Drawing(f"epochs-{metric.replace('_', '-')}", title, note, panels, legend, tables)
 
 
-def _panel(title: str, audits: Sequence[Audit], lines: Sequence[_Line], *, has_guess: bool = False) -> Panel:
+def _panel(
+    title: str, audits: Sequence[Audit], lines: Sequence[_Line], *, scored: str = "", has_guess: bool = False
+) -> Panel:
     places, label = _places(audits)
 
     def draw(axes: "Axes") -> None:
@@ -91,7 +100,7 @@ def _panel(title: str, audits: Sequence[Audit], lines: Sequence[_Line], *, has_g
             axes.text(0.5, 0.62, "no value at any epoch", transform=axes.transAxes, ha="center", color=colour("muted"))
 
     said = " ".join(_said(line, audits) for line in lines)
-    return panel(title, f"In %. {said} All values are in the table below.", draw)
+    return panel(title, f"In %. {said} {scored}All values are in the table below.", draw)
 
 
 def _places(audits: Sequence[Audit]) -> tuple[list[int], str]:

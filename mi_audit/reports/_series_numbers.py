@@ -38,6 +38,15 @@ def _sizes(audit: Audit, subset: Subset) -> tuple[str, str]:
     return (_format.count(row.n_members), _format.count(row.n_non_members)) if row else (_format.DASH, _format.DASH)
 
 
+def ends(audits: Sequence[Audit], subset: Subset) -> str:
+    """How many samples a subset has at the first and at the last epoch, in a sentence."""
+    said = []
+    for words, audit in (("first", audits[0]), ("last", audits[-1])):
+        members, non_members = _sizes(audit, subset)
+        said.append(f"at the {words} epoch {members} members and {non_members} non-members")
+    return f"Held-out samples {', '.join(said)}."
+
+
 def verdicts(audits: Sequence[Audit]) -> Table | None:
     """What the policy says about every epoch; ``None`` where no audit has a verdict."""
     if all(audit.verdict is None for audit in audits):

@@ -136,6 +136,7 @@ def test_the_description_has_the_ends_the_extremes_and_the_gaps() -> None:
     assert f"first {_format.with_interval('balanced_accuracy', first)} at epoch 1," in text
     assert "no value at 1 of 6 epochs" in text
     assert text.index("Selected attack:") < text.index("Naive attack:")
+    assert "at the first epoch 700 members and 350 non-members, at the last epoch 0 members and 300 non-m" in text
 
 
 def test_lines_differ_in_dash_and_marker_so_that_grey_is_enough() -> None:
