@@ -61,7 +61,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class Key:
-    """One entry of a legend: a line of this paint and dash, an area (``is_area``), or a marker."""
+    """One entry of a legend: a line of this paint and dash, an area (``is_area``), or a marker.
+
+    With ``is_joined`` the marker stands on its line.
+    """
 
     label: str
     paint: str
@@ -69,6 +72,7 @@ class Key:
     is_area: bool = False
     is_bold: bool = False
     marker: str = ""
+    is_joined: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ if typing.TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _NON_MEMBER_DASH = "4 1.5"
-_SUBSETS = {"all": "All samples", "correct": "Classified correctly", "misclassified": "Misclassified"}
+SUBSETS = {"all": "All samples", "correct": "Classified correctly", "misclassified": "Misclassified"}
 _SCALES = {"confidence": "confidence in the true class", "log-odds": "log-odds of the true class, ln(p / (1 - p))"}
 _CONFIDENCES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _POWERS = tuple(10.0**power for power in range(-12, 1))
@@ -64,7 +64,7 @@ def _histogram_panel(row: HistogramRow, words: str) -> Panel:
             axes.stairs(heights, row.edges, color=colour("non-member"), linewidth=1.9, linestyle=style)
         _histogram_axes(axes, row, words)
 
-    title = f"{_SUBSETS[row.subset]} ({_format.count(sizes[0])} and {_format.count(sizes[1])})"
+    title = f"{SUBSETS[row.subset]} ({_format.count(sizes[0])} and {_format.count(sizes[1])})"
     return panel(title, _histogram_description(row), draw)
 
 
@@ -155,7 +155,7 @@ def _means_panel(row: MeanConfidenceRow, of_class: int | None) -> Panel:
 
     known = [sum(value is not None for value in side) for side in (row.member, row.non_member)]
     text = f"Means over members for {_format.counted(known[0], 'class')}, over non-members for {known[1]}."
-    return panel(_SUBSETS[row.subset], f"{text} All means are in the table below.", draw)
+    return panel(SUBSETS[row.subset], f"{text} All means are in the table below.", draw)
 
 
 def _means_axes(axes: "Axes", row: MeanConfidenceRow, of_class: int | None) -> None:

@@ -34,16 +34,17 @@ def figure(drawing: Drawing | None, prefix: str) -> str:
 
 
 def _key(key: Key) -> str:
-    """A sample of the line or the area beside its meaning."""
+    """A sample of the line, its markers or the area beside its meaning."""
     paint = f"var(--{key.paint})"
-    if key.marker:
-        fill = _FILLS.get(key.marker, paint)
-        sample = f'<path d="{_SHAPES[key.marker]}" fill="{fill}" stroke="{paint}" stroke-width="2"/>'
-    elif key.is_area:
+    sample = ""
+    if key.is_area:
         sample = f'<rect x="1" y="2" width="38" height="12" fill="{paint}" fill-opacity=".4" stroke="{paint}"/>'
-    else:
+    elif key.is_joined or not key.marker:
         dash = f' stroke-dasharray="{_scaled(key.dash)}"' if key.dash else ""
         sample = f'<path d="M0 8H40" fill="none" stroke="{paint}" stroke-width="{4 if key.is_bold else 2}"{dash}/>'
+    if key.marker:
+        fill = _FILLS.get(key.marker, paint)
+        sample += f'<path d="{_SHAPES[key.marker]}" fill="{fill}" stroke="{paint}" stroke-width="2"/>'
     return f'<li><svg viewBox="0 0 40 16" aria-hidden="true">{sample}</svg>{escaped(key.label)}</li>'
 
 

@@ -15,6 +15,7 @@ from mi_audit.schema.estimate import Estimate
 BARS = "▁▂▃▄▅▆▇█"
 
 _SHORT: dict[Subset, str] = {"all": "all", "correct": "correct", "misclassified": "miscl."}
+_NAMES = {"balanced_accuracy": ("balanced accuracy", "bal. acc."), "false_alarm_rate": ("FAR", "FAR")}
 _LONGEST_COURSE = 60
 
 
@@ -41,31 +42,46 @@ def epoch_of(audit: Audit) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
+def shown_epoch(audit: Audit) -> str:
+    """The epoch in print; a dash where it is not known."""
+    epoch = epoch_of(audit)
+    return _format.DASH if epoch is None else _format.count(epoch)
+
+
 def measures(audits: Sequence[Audit]) -> tuple[Measure, ...]:
     """Accuracy of the target on both sides, then balanced accuracy and FAR of the selected attack on each subset."""
+    return (*of_target(audits), *of_attack(audits, "balanced_accuracy"), *of_attack(audits, "false_alarm_rate"))
+
+
+def of_target(audits: Sequence[Audit]) -> tuple[Measure, Measure]:
+    """Accuracy of the target on members and on non-members."""
     targets = [_lookup.accuracy(audit) for audit in audits]
-    found = [
-        Measure(
-            "accuracy on members",
-            "accur.\nmembers",
-            "accuracy",
-            tuple(target.member if target else None for target in targets),
-        ),
-        Measure(
-            "accuracy on non-members",
-            "accur.\nnon-m.",
-            "accuracy",
-            tuple(target.non_member if target else None for target in targets),
-        ),
-    ]
-    for metric, name, short in (
-        ("balanced_accuracy", "balanced accuracy", "bal. acc."),
-        ("false_alarm_rate", "FAR", "FAR"),
-    ):
-        for subset, short_subset in _SHORT.items():
-            rows = [_lookup.row(audit, audit.selected, subset) for audit in audits]
-            values = tuple(row.metrics.get(metric) if row else None for row in rows)
-            found.append(Measure(f"{name}, {subset}", f"{short}\n{short_subset}", metric, values))
+    members = tuple(target.member if target else None for target in targets)
+    non_members = tuple(target.non_member if target else None for target in targets)
+    return (
+        Measure("accuracy on members", "accur.\nmembers", "accuracy", members),
+        Measure("accuracy on non-members", "accur.\nnon-m.", "accuracy", non_members),
+    )
+
+
+def of_attack(audits: Sequence[Audit], metric: str) -> tuple[Measure, ...]:
+    """Balanced accuracy or FAR of every audit's selected attack, a measure per subset."""
+    name, short = _NAMES[metric]
+    found = []
+    for subset, short_subset in _SHORT.items():
+        rows = [_lookup.row(audit, audit.selected, subset) for audit in audits]
+        values = tuple(row.metrics.get(metric) if row else None for row in rows)
+        found.append(Measure(f"{name}, {subset}", f"{short}\n{short_subset}", metric, values))
+    return tuple(found)
+
+
+def of_naive(audits: Sequence[Audit], metric: str) -> tuple[Measure, ...]:
+    """Balanced accuracy or FAR of the naive attack on the same samples, a measure per subset."""
+    name, short = _NAMES[metric]
+    found = []
+    for subset, short_subset in _SHORT.items():
+        values = tuple(_lookup.naive_metrics(audit, subset).get(metric) for audit in audits)
+        found.append(Measure(f"naive {name}, {subset}", f"naive\n{short}\n{short_subset}", metric, values))
     return tuple(found)
 
 
@@ -85,9 +101,8 @@ def _by_epoch(audits: Sequence[Audit], found: Sequence[Measure]) -> Table:
     )
     rows = []
     for position, audit in enumerate(audits):
-        epoch = epoch_of(audit)
         cells = (
-            _format.DASH if epoch is None else _format.count(epoch),
+            shown_epoch(audit),
             *(_format.point(measure.metric, measure.values[position]) or _format.DASH for measure in found),
             audit.verdict.outcome if audit.verdict else _format.DASH,
             _format.shortened(audit.selected, 60),

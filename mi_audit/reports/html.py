@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mi_audit.reports import _html_series
 from mi_audit.reports._html_page import article
 from mi_audit.reports._html_style import STYLE
 from mi_audit.reports._html_text import escaped, paragraph, tables
-from mi_audit.reports._tables import Document, document
+from mi_audit.reports._tables import By, Document, document
 from mi_audit.reports.interface import Report
 from mi_audit.schema.audit import Audit
 
@@ -24,15 +25,19 @@ _HEAD = (
 class Html(Report):
     """One self-contained page: no script, no network; light, dark and print; every figure with its numbers.
 
+    Attributes:
+        by: ``"epoch"`` for a series of checkpoints: the curves over its epochs, and only the last one in full.
+
     Raises:
         MissingLibraryError: matplotlib, which draws the figures, is not installed.
     """
 
+    by: By = "audit"
+
     def render(self, audits: Sequence[Audit], *, width: int = 80, color: bool = False) -> str:  # noqa: ARG002 - no terminal's
         """The page."""
-        shown = document(audits, 0)
-        title = shown.pages[0].title if len(audits) == 1 else f"{len(audits)} audits compared"
-        body = _one(audits[0], shown) if len(audits) == 1 else _several(audits, shown)
+        shown = document(audits if self.by == "audit" else audits[-1:], 0)
+        title, body = self._shown(audits, shown)
         paper = tables(shown.paper, "paper")
         if paper:
             head = '<h2 id="paper">The tables of the founding paper</h2>'
@@ -44,6 +49,14 @@ class Html(Report):
             f'<h1>{escaped(title)}</h1></header>\n<main id="main">\n{body}\n</main>\n'
             f"<footer>{paragraph(_FOOTER)}</footer>\n</body>\n</html>\n"
         )
+
+    def _shown(self, audits: Sequence[Audit], shown: Document) -> tuple[str, str]:
+        """What the page is called, and what it says."""
+        if self.by == "epoch":
+            return _html_series.title(audits), _html_series.body(audits, shown)
+        if len(audits) == 1:
+            return shown.pages[0].title, _one(audits[0], shown)
+        return f"{len(audits)} audits compared", _several(audits, shown)
 
 
 _FOOTER = (

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from PIL import Image
 
 from mi_audit.reports.html import Html
 from mi_audit.schema.audit import Audit
-from tests.reports import audits, full_audits
+from tests.reports import audits, full_audits, series_audits
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium here")
@@ -24,6 +24,11 @@ MADE: dict[str, Callable[[], Audit]] = {
     "hostile": full_audits.full_hostile,
     "on_features": audits.on_features,
 }
+SERIES: dict[str, Callable[[], Sequence[Audit]]] = {
+    "series": series_audits.full,
+    "series-hostile": series_audits.hostile,
+}
+NAMES = (*MADE, *SERIES)
 # What is asked of the page, from outside of it, since the page itself runs nothing.
 PROBE = """<!DOCTYPE html><body style="margin:0"><iframe id="page" src="%s" style="border:0;width:%dpx;height:900px">
 </iframe><pre id="found"></pre><script>
@@ -45,8 +50,10 @@ page.onload = () => {
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
-    for name, made in MADE.items():
-        (folder / f"{name}.html").write_text(Html().render([made()]), encoding="utf-8")
+    texts = {name: Html().render([made()]) for name, made in MADE.items()}
+    texts |= {name: Html(by="epoch").render(made()) for name, made in SERIES.items()}
+    for name, text in texts.items():
+        (folder / f"{name}.html").write_text(text, encoding="utf-8")
         for width in (375, 1280):
             (folder / f"probe-{name}-{width}.html").write_text(PROBE % (f"{name}.html", width), encoding="utf-8")
     return folder
@@ -111,7 +118,7 @@ def probe(address: str, tmp_path: Path, name: str, width: int, *options: str) ->
 
 
 @pytest.mark.parametrize("width", [375, 1280])
-@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_page_fits_its_window_and_runs_and_loads_nothing(
     address: str, asked: list[str], tmp_path: Path, name: str, width: int
 ) -> None:
