@@ -83,6 +83,15 @@ def has_color() -> bool:
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def is_ascii() -> bool:
+    """Whether stdout has an encoding without the characters that tables are drawn with."""
+    try:
+        "─▸•±".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def write_text(path: Path, text: str, *, is_private: bool = False) -> None:
     """Write a report whole or not at all; unlike caches it is no secret, so it gets the permissions of any new file.
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mi_audit.cli._edge import EXCEEDED, NO_VERDICT, has_color, make_folder, product, say, width
+from mi_audit.cli._edge import EXCEEDED, NO_VERDICT, has_color, is_ascii, make_folder, product, say, width
 from mi_audit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def run_series(
     if has_epochs:
         found = by_epoch(found, list(audits))
     by = "epoch" if has_epochs else "audit"
-    product(report.render(found, "json" if json else "console", width=width(), color=has_color(), by=by))
+    kind = "json" if json else "console"
+    product(report.render(found, kind, width=width(), color=has_color(), by=by, is_ascii=is_ascii()))
     return max(map(exit_code, found), key=(0, NO_VERDICT, EXCEEDED).index)
 
 

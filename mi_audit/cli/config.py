@@ -21,8 +21,8 @@ def config(
 ) -> None:
     """Show which options are set, and where: flags over MI_AUDIT_* over mi-audit.toml over defaults.
 
-    MI_AUDIT_DEVICE=cpu is --device cpu. In mi-audit.toml, or [tool.mi-audit] of pyproject.toml, keys are long options:
-    device = "cpu" for all commands, the same below [evaluate] for one.
+    MI_AUDIT_DEVICE=cpu is --device cpu. In mi-audit.toml, or the table tool.mi-audit of pyproject.toml, keys are long
+    options: device = "cpu" for all commands, the same in a table evaluate for one.
     """
     if action not in ACTIONS:
         raise UsageError(f"unknown action {action!r}", tip="mi-audit config show")

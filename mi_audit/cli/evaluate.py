@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mi_audit.cli import _options as options
-from mi_audit.cli._edge import EXCEEDED, NO_VERDICT, check_writable, has_color, product, say, width
+from mi_audit.cli._edge import EXCEEDED, NO_VERDICT, check_writable, has_color, is_ascii, product, say, width
 from mi_audit.cli._progress import progress_of
 from mi_audit.cli._series import is_series, run_series
 from mi_audit.errors import UsageError
@@ -159,7 +159,8 @@ def evaluate(
     if out is not None:
         store.write(out, result)
         say(f"wrote {out}") if not quiet else None
-    product(report.render([result], "json" if json else "console", width=width(), color=has_color()))
+    kind = "json" if json else "console"
+    product(report.render([result], kind, width=width(), color=has_color(), is_ascii=is_ascii()))
     if result.verdict is None and policy is None and not quiet:
         say("no verdict: the protocol paper has none unless --policy is given")
     raise typer.Exit(0 if exit_zero else _exit_code(result))

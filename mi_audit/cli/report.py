@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mi_audit.cli._edge import check_writable, has_color, product, say, width, write_text
+from mi_audit.cli._edge import check_writable, has_color, is_ascii, product, say, width, write_text
 from mi_audit.cli._options import listed
 from mi_audit.errors import UsageError
 
@@ -46,11 +46,11 @@ def report(
     if by == "epoch":
         records = by_epoch(records, [path.name for path in audits])
 
-    def text(name: str, *, color: bool = False) -> str:
-        return stage.render(records, name, width=width(), color=color, per_sample=per_sample, by=by)
+    def text(name: str, **of_stdout: bool) -> str:
+        return stage.render(records, name, width=width(), per_sample=per_sample, by=by, **of_stdout)
 
     texts = [(path, text(name)) for name, path in pairs]
-    shown = None if streamed is None else text(streamed, color=has_color())
+    shown = None if streamed is None else text(streamed, color=has_color(), is_ascii=is_ascii())
     if per_sample:
         say(_PRIVATE)
     for path, content in texts:

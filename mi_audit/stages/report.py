@@ -34,6 +34,7 @@ def render(
     color: bool = False,
     per_sample: bool = False,
     by: str = "audit",
+    is_ascii: bool = False,
 ) -> str:
     """The report of some audits in one format.
 
@@ -44,13 +45,14 @@ def render(
         color: whether ANSI codes are wanted.
         per_sample: the samples too, with their membership; few formats can, and an aggregate-only audit cannot.
         by: ``"epoch"`` for a series, in the formats that have a view of it; the others show the audits in order.
+        is_ascii: nothing but ASCII, in the formats that can.
 
     Raises:
         UsageError: an unknown format, or one without the sample list that was asked for.
     """
     cls = plugins.plugin_class("reports", report_format)
     known = {field.name for field in dataclasses.fields(cls)}
-    options: dict[str, Any] = {"by": by} if "by" in known else {}
+    options: dict[str, Any] = {name: value for name, value in (("by", by), ("ascii", is_ascii)) if name in known}
     if per_sample:
         _check_samples(audits, report_format, is_able="per_sample" in known)
         options["per_sample"] = True

@@ -68,4 +68,6 @@ def test_what_the_encoding_lacks_becomes_a_question_mark(demo, tmp_path):
         [SCRIPT, "report", demo[0] / "audit.npz"], cwd=tmp_path, env=environment, capture_output=True, check=True
     )
     assert done.stdout.isascii()
+    assert "?" not in done.stdout  # rules and bullets have ASCII forms of their own
+    assert "-" * 40 in done.stdout
     assert b"????????" in done.stdout
