@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from mi_audit.reports import _format, _lookup, _verdict_tables
 from mi_audit.reports._html_text import bullets, escaped, paragraph
+from mi_audit.reports._outcomes import is_invalid
 from mi_audit.reports._table import Column, Table
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.verdict import Verdict
@@ -44,10 +45,10 @@ def _needed(verdict: Verdict) -> str:
 
 
 def cards(audit: Audit) -> str:
-    """The headline numbers, each with its interval."""
+    """The headline numbers, each with its interval; of an audit that is not valid, those of the target alone."""
     row, target = _lookup.headline(audit), _lookup.accuracy(audit)
     shown = []
-    if row is not None:
+    if row is not None and not is_invalid(audit):
         for key, name in (
             ("balanced_accuracy", "Balanced accuracy of the attack, %"),
             ("false_alarm_rate", "False alarm rate (FAR), %"),

@@ -18,7 +18,7 @@ from mi_audit.reports import (
     _target_tables,
     _verdict_tables,
 )
-from mi_audit.reports._sentence import sentence
+from mi_audit.reports._outcomes import statement
 from mi_audit.reports._table import Table
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.finding import Finding
@@ -129,7 +129,7 @@ def _page(audit: Audit, title: str, n_classes: int) -> Page:
         title=_format.shortened(title or "untitled", _LONGEST_TITLE),
         verdict=audit.verdict,
         facts=_facts.header(audit),
-        sentence=sentence(audit),
+        sentence=statement(audit),
         tables=tuple(table for table in tables if table is not None and table.rows),
         findings=tuple(sorted(audit.findings, key=lambda finding: _SEVERITIES.index(finding.severity))),
         provenance=_facts.provenance(audit),

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from mi_audit.reports._console_layout import aligned, hanging, panels, wrapped
 from mi_audit.reports._table import Column, Row, Table
 from mi_audit.reports.console import Console
-from tests.reports import audits
+from tests.reports import audits, verdicts
 
 WIDTHS = (40, 57, 80, 100, 160, 200)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -159,3 +159,11 @@ def test_panels_repeat_the_keys_and_put_the_essential_first() -> None:
     assert [panel.columns for panel in panels(table, 80, indent=0)] == [(0, 1, 2, 3)]
     assert [panel.columns for panel in panels(table, 30, indent=0)] == [(0, 1, 3), (0, 2)]
     assert [panel.columns for panel in panels(table, 18, indent=0)] == [(0, 1), (0, 3), (0, 2)]
+
+
+def test_an_invalid_audit_gives_no_number_about_leakage_in_its_summary() -> None:
+    invalid, failed = (Console().render([verdicts.judged(outcome)]) for outcome in ("INVALID", "FAIL"))
+    told = "tells members from"
+    assert told in " ".join(failed.split())
+    assert told not in " ".join(invalid.split())
+    assert "it says nothing about what the target reveals" in " ".join(invalid.split())
