@@ -114,6 +114,7 @@ class _Reading:
         is_held_out: BoolArray,
         seats: IntArray | None,
     ) -> "_Reading":
+        """Of an attack, on what its decisions may be judged on."""
         chosen: _Samples = ("audited", cache.is_audited) if attack.is_fixed else ("held-out", is_held_out)
         return cls.on(chosen, cache, attack, score, seats)
 
@@ -121,6 +122,7 @@ class _Reading:
     def on(
         cls, chosen: _Samples, cache: FeatureCache, attack: TrainedAttack, score: FloatArray, seats: IntArray | None
     ) -> "_Reading":
+        """Of an attack, on these samples."""
         samples, mask = chosen
         rows = np.flatnonzero(mask & ~np.isnan(score))
         return cls(samples, attack.threshold, rows, one_each(cache, rows, seats), score, cache)
