@@ -219,9 +219,9 @@ def _reasons(paper: Audit, honest: Audit, key: str) -> str:
             between them: compare the pattern. Much of the balanced accuracy is the gap, the FAR is high, and among
             correctly classified samples less is left.""",
         "Naive": f"""From its own accuracies the naive attack reaches {naive_closed_form(train, test):.2f}; the paper
-            prints {naive:.2f}. Here the row over all samples is the closed form exactly. On the held-out samples it is
-            {guess - chosen:+.2f} points from the chosen attack, class by class: an attack that is not above it has
-            found nothing that accuracy does not tell.""",
+            prints {naive:.2f}. Here the row over all samples is the closed form exactly. On the held-out samples, class
+            by class, it is {_difference(guess - chosen)} the chosen attack: an attack that is not above it has found
+            nothing that accuracy does not tell.""",
         "Choice": f"""The paper reports the attack that looks best on the samples that it is evaluated on: that would be
             {best} here, at {seemingly:.2f}. The column above shows the learned attack that was best on the known
             samples: {_learned(paper)}, at {chosen:.2f}. With the naive attack among the candidates, mi-audit's own
@@ -237,7 +237,7 @@ def _reasons(paper: Audit, honest: Audit, key: str) -> str:
             the classes. The last table pools the classes and gives intervals: what the audit is sure of.""",
         "Honest splits": f"""The paper takes the first 80 % of a class in the order of the files and tests on the rest;
             both protocols here draw them with a seed, and fit, tune and choose on known samples only. Under `audit`,
-            with half of the samples known and one attack for all classes, {honest.selected} is {gain:+.2f} points from
+            with half of the samples known and one attack for all classes, {honest.selected} is {_difference(gain)}
             the naive attack.""",
     }
     lines = [f"{i}. **{head}.** {' '.join(text.split())}" for i, (head, text) in enumerate(texts.items(), start=1)]
@@ -277,6 +277,10 @@ def _with_interval(estimate: Estimate) -> str:
         return f"{DASH} ({estimate.reason})"
     between = f" ({100 * estimate.low:.2f}{DASH}{100 * estimate.high:.2f})" if estimate.low is not None else ""
     return f"{100 * estimate.value:.2f}{between}"
+
+
+def _difference(points: float) -> str:
+    return f"{abs(points):.2f} points {'above' if points > 0 else 'below'}"
 
 
 def _counted(n: int, one: str, many: str = "") -> str:

@@ -28,13 +28,14 @@ def names(room: str) -> list[str]:
 
 
 def summary(room: str, name: str) -> str:
-    """What a plug-in is, in a line, read without importing it; empty for plug-ins from outside.
+    """What a plug-in is, in a line, read without importing it.
 
-    That is the first line of its module's docstring, or what ``NAMES`` says.
+    That is the first line of its module's docstring, or what ``NAMES`` says; for a plug-in from outside what its
+    package says of itself, and which package that is.
     """
     module = _own_names(room).get(name)
     if module is None:
-        return ""
+        return _package(_entry_points(room).get(name))
     source = _source(room, module)
     docstring = ast.get_docstring(ast.parse(source)) or ""
     return _stated_names(source).get(name, docstring.partition("\n")[0])
@@ -127,6 +128,13 @@ def _stated_names(source: str) -> dict[str, str]:
 
 def _entry_points(room: str) -> dict[str, importlib.metadata.EntryPoint]:
     return {point.name: point for point in importlib.metadata.entry_points(group=f"mi_audit.{room}")}
+
+
+def _package(point: importlib.metadata.EntryPoint | None) -> str:
+    """What the package of an entry point says of itself; empty where nothing is known."""
+    if point is None or point.dist is None:
+        return ""
+    return f"{point.dist.metadata.json.get('summary', '')} (package {point.dist.name})".strip()
 
 
 def _class_in(module: types.ModuleType, room: str) -> type:

@@ -24,6 +24,7 @@ def environment(tmp_path_factory) -> dict[str, str]:
     metadata = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     metadata.mkdir()
     head = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    head += f"Summary: {project['description']}\n"
     (metadata / "METADATA").write_text(head, encoding="utf-8")
     groups = [
         "\n".join([f"[{group}]", *(f"{name} = {target}" for name, target in points.items())])
@@ -40,8 +41,10 @@ def run(environment: dict[str, str], *arguments: object, cwd: Path = ROOT) -> st
     return done.stdout
 
 
-def test_its_names_are_listed_with_ours(environment):
-    assert "flip-consistency" in run(environment, "mi_audit", "list", "features")
+def test_its_names_are_listed_with_ours_and_with_what_its_package_says(environment):
+    listed = dict(line.split("  ", 1) for line in run(environment, "mi_audit", "list", "features").splitlines())
+    said = "A feature and an attack for mi-audit, from outside (package mi-audit-flips)"
+    assert listed["flip-consistency"].strip() == said
     assert "gaussian" in run(environment, "mi_audit", "list", "attacks")
 
 

@@ -53,8 +53,8 @@ def _target(audits: Sequence[Audit]) -> Drawing:
     members, non_members = _series.of_target(audits)
     title = "Accuracy of the target over the epochs"
     note = (
-        "On its full data set. Where the two lines part, the target knows its training samples better than others: the "
-        "gap that attacks live on."
+        "On all samples of each side. Where the two lines part, the target knows its training samples better than "
+        "others: the gap that attacks live on."
     )
     drawn = _panel("Members and non-members", audits, (_Line(members, _MEMBERS), _Line(non_members, _NON_MEMBERS)))
     legend = (_MEMBERS, _NON_MEMBERS)

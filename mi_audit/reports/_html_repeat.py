@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from mi_audit.reports import _format, _lookup
 from mi_audit.schema.audit import Audit
 
-_LIBRARIES = ("mi-audit", "torch", "torchvision", "timm", "scikit-learn", "scipy", "numpy", "xgboost")
+_LIBRARIES = ("torch", "torchvision", "timm", "scikit-learn", "scipy", "numpy", "xgboost")
 _LONGEST = 300
 _EVIDENCE = "evidence:"
+_GIVEN = "--mean/--std"
 
 
 def commands(audit: Audit) -> tuple[str, ...]:
@@ -26,6 +27,7 @@ def commands(audit: Audit) -> tuple[str, ...]:
 
 
 NOTES = (
+    "mi-audit itself is installed from its repository, at the version named above.",
     "An audit file does not hold where your data lies (--data-dir, --members-index and their like): add what you used.",
     "A policy file is no part of it either; the digest of the policy stands with the verdict.",
     "The SHA-256 digests above say whether you have the same weights and the same images.",
@@ -42,6 +44,7 @@ def _options(audit: Audit, model: str) -> Iterator[str]:
     if data := _lookup.provenance_text(audit, "features", "dataset", "spec"):
         yield from ("--data", data)
     yield from _of_extraction(audit)
+    yield from _of_the_target(audit)
     yield from _of_training(audit)
     yield from _of_evaluation(audit)
     if seed := _lookup.provenance_text(audit, "features", "seed"):
@@ -54,12 +57,25 @@ def _of_extraction(audit: Audit) -> Iterator[str]:
     expected = _lookup.provenance(audit, "features", "options", "expect_accuracy")
     if isinstance(expected, list) and expected:
         yield from ("--expect-accuracy", ",".join(str(share) for share in expected))
+    declared = _lookup.provenance(audit, "features", "declared")
+    if isinstance(declared, list) and declared:
+        yield from ("--declare", ",".join(str(fact) for fact in declared))
     found = _lookup.provenance(audit, "features", "features")
     names = sorted(map(str, found)) if isinstance(found, Mapping) else []
     if features := [name for name in names if not name.startswith(_EVIDENCE)]:
         yield from ("--features", ",".join(["outputs", *features]))
     if len(features) < len(names):
         yield from ("--controls", "full")
+
+
+def _of_the_target(audit: Audit) -> Iterator[str]:
+    """The normalisation where it was given, and not found."""
+    constants = _lookup.provenance(audit, "features", "target", "preprocessing")
+    if not isinstance(constants, Mapping) or constants.get("source") != _GIVEN:
+        return
+    for key in ("mean", "std"):
+        if isinstance(constants.get(key), list):
+            yield from (f"--{key}", ",".join(str(number) for number in constants[key]))
 
 
 def _of_training(audit: Audit) -> Iterator[str]:
@@ -70,7 +86,7 @@ def _of_training(audit: Audit) -> Iterator[str]:
     for key, flag in (("attacks", "--attack"), ("on", "--on")):
         if isinstance(options.get(key), list) and options[key]:
             yield from (flag, ",".join(str(item) for item in options[key]))
-    for key in ("known_fraction", "balance", "search"):
+    for key in ("known_fraction", "balance", "search", "repeats"):
         yield from _valued(audit, "attacks", key)
     for key in ("per_class", "per_subset"):
         if options.get(key) is True:
@@ -87,7 +103,7 @@ def _of_evaluation(audit: Audit) -> Iterator[str]:
     for key, flag in (("ratios", "--ratios"), ("fail_above", "--fail-above")):
         if isinstance(options.get(key), list) and options[key]:
             yield from (flag, ",".join(str(item) for item in options[key]))
-    preset = audit.verdict.policy.get("preset") if audit.verdict is not None else None
+    preset = audit.verdict.policy.get("preset") if audit.verdict is not None else "none"
     if isinstance(preset, str):
         yield from ("--policy", preset)
     for key in ("by_class", "aggregate_only"):

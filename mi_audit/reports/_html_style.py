@@ -95,13 +95,14 @@ tbody th.text{max-width:9.5rem}
 body{font-size:10.5pt}
 nav,.skip{display:none}
 header,main,footer{max-width:none;padding:0}
-h2{break-after:avoid}
-figure,tr,.verdict,.cards{break-inside:avoid}
+h2,h3,caption,thead{break-after:avoid}
+figure,tr,.verdict,.cards,.findings li{break-inside:avoid}
 .scroll{overflow:visible;max-height:none!important}
 table{font-size:8pt}
 th,td{padding:.15rem .35rem}
-.panels{grid-template-columns:1fr 1fr}
-details:not([open]){display:none}
+.panels{grid-template-columns:repeat(auto-fit,minmax(78mm,1fr))}
+summary,figure details:not([open]){display:none}
+details::details-content{content-visibility:visible;block-size:auto}
 tbody th:first-child{position:static}
 }
 """

@@ -110,7 +110,7 @@ def _by_epoch(audits: Sequence[Audit], found: Sequence[Measure]) -> Table:
         )
         rows.append(Row(cells))
     notes = (
-        "Accuracy of the target on its full data set; balanced accuracy and FAR of each audit's selected attack.",
+        "Accuracy of the target on all samples of each side; balanced accuracy and FAR of the selected attacks.",
         *_undefined(audits, found),
     )
     return Table("Over the epochs, in %", heads, tuple(rows), notes)

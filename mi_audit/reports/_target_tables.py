@@ -9,11 +9,13 @@ from mi_audit.schema.audit import AccuracyRow, Audit, MeanSd, Subset
 
 _ALSO_COMPARED = ("accuracy", "precision.member", "recall.member", "f1.member")
 _COMPARED = ("false_alarm_rate", "auc", *_ALSO_COMPARED)
-_SAMPLES = {"full": "full data set", "audited": "audited", "held-out": "held-out"}
+_LIMITS = ("max_members", "max_non_members", "limit_classes")
 
 
 def accuracy(audit: Audit) -> Table:
     """Accuracy on members and on non-members and the gap; the audited samples only where duplicates left."""
+    is_drawn = any(_lookup.provenance_text(audit, "features", "options", limit) for limit in _LIMITS)
+    names = {"full": "drawn samples" if is_drawn else "full data set"}
     shown: list[AccuracyRow] = []
     for row in audit.accuracy:
         if all((row.n_members, row.n_non_members) != (other.n_members, other.n_non_members) for other in shown):
@@ -29,7 +31,7 @@ def accuracy(audit: Audit) -> Table:
     rows = tuple(
         Row(
             (
-                _SAMPLES.get(row.samples, row.samples),
+                names.get(row.samples, row.samples),
                 _format.count(row.n_members),
                 _format.count(row.n_non_members),
                 *(_format.with_interval("accuracy", side) for side in (row.member, row.non_member)),
@@ -85,7 +87,7 @@ def comparison(audits: Sequence[Audit]) -> Table:
     rows = tuple(Row((_numbered(number, audit), *_compared(audit))) for number, audit in enumerate(audits, start=1))
     ratios = ", ".join(dict.fromkeys(_ratio(audit) for audit in audits))
     notes = (
-        "Accuracy of the target on its full data set; attacks on held-out samples.",
+        "Accuracy of the target on all samples of each side; attacks on held-out ones.",
         f"Accuracy, precision and F1 of an attack hold at the ratio of its held-out samples: {ratios}.",
         *_metrics.reasons([found.metrics for audit in audits if (found := _lookup.headline(audit))], _COMPARED),
     )

@@ -1,8 +1,11 @@
 """``report`` and ``evaluate`` of a series, as a user meets them."""
 
 import csv
+import html
 import io
 import json
+import re
+import shlex
 import shutil
 from xml.etree import ElementTree
 
@@ -151,3 +154,24 @@ def test_without_progress_there_are_remarks_only(command):
 
 def test_completion_is_there(command):
     assert "--install-completion" in command("--help").stdout
+
+
+def test_the_page_names_the_commands_that_make_the_same_audit_again(demo_checkpoint, command, tmp_path, monkeypatch):
+    own = ("--mean", "0.5", "--std", "0.6", "--declare", "sides-prepared-differently", "--ratios", "2:1,1:1")
+    typed = ("evaluate", "--model", demo_checkpoint, "--data", "digits", *QUICK, *own)
+    assert command(*typed, "--out", "audit.npz").code == 0
+    assert command("report", "audit.npz", "--out", "report.html").code == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    lines = html.unescape(re.findall(r"<code>(.*?)</code>", page, re.DOTALL)[0]).split("\n")
+    assert [line.split()[:2] for line in lines] == [
+        ["pip", "install"],
+        ["mi-audit", "evaluate"],
+        ["mi-audit", "report"],
+    ]
+    again = tmp_path / "again"
+    again.mkdir()
+    monkeypatch.chdir(again)
+    for line in lines[1:]:
+        assert command(*shlex.split(line)[1:]).code == 0
+    for name in ("audit.npz", "report.html"):
+        assert (again / name).read_bytes() == (tmp_path / name).read_bytes()

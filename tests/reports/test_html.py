@@ -366,16 +366,16 @@ def test_commands_repeat_the_audit_and_hostile_specs_stay_one_word() -> None:
 
     text = render("normal")
     code = html.unescape(re.findall(r"<code>(.*?)</code>", text, re.DOTALL)[0])
-    words = shlex.split(code.split("\n")[1])
+    words = shlex.split(code.split("\n")[0])
     assert words[:4] == ["mi-audit", "evaluate", "--model", "somewhere/cifar100_resnet56.pt"]
     assert words[words.index("--known-fraction") + 1] == "0.5"
-    assert "--policy" not in words
+    assert words[words.index("--policy") + 1] == "none"
     audit = audits.normal()
     target = {**audit.provenance["features"]["target"], "spec": "x; rm -rf $HOME `id`\n#"}
     provenance = {**audit.provenance, "features": {**audit.provenance["features"], "target": target}}
     text = Html().render([replace(audit, provenance=provenance)])
     code = html.unescape(re.findall(r"<code>(.*?)</code>", text, re.DOTALL)[0])
-    assert shlex.split(code.split("\n")[1])[3] == "x; rm -rf $HOME `id`\\n#"
+    assert shlex.split(code.split("\n")[0])[3] == "x; rm -rf $HOME `id`\\n#"
 
 
 def test_the_command_has_the_preset_the_features_and_the_evidence() -> None:
