@@ -12,7 +12,7 @@ _LEGEND = (
     "Member is the positive class. FAR, the false alarm rate, is the share of non-members that are called members.",
     "Balanced accuracy is the mean of the recalls of both sides; guessing gives 50 % at any ratio of the two.",
     "Accuracy, precision and F1 hold only at the ratio of members to non-members that they were measured at{measured}.",
-    "TPR @1 % is the recall of members at the threshold where FAR is 1 %.",
+    "TPR at 1 % FAR is the recall of members at the threshold where FAR is 1 %.",
     "Naive calls a sample a member if the target classifies it correctly. ZeroR calls every sample a member.",
     "The numbers are averages over the samples of one model. They do not say how exposed one person is.",
     "They hold for these attacks: a stronger one may do better. They do not prove that a sample was used for training.",

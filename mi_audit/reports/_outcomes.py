@@ -77,7 +77,7 @@ def by_subset(audit: Audit) -> Iterator[tuple[Subset, str]]:
         if row is not None:
             figure = _format.with_interval("balanced_accuracy", row.metrics.get("balanced_accuracy"))
             sides = f"{_format.counted(row.n_members, 'member')}, {_format.counted(row.n_non_members, 'non-member')}"
-            yield subset, f"{figure or _format.DASH} ({sides})"
+            yield subset, f"{figure or _format.DASH}, {sides}"
 
 
 def _rule(rule: RuleResult) -> Point:
@@ -88,12 +88,8 @@ def _rule(rule: RuleResult) -> Point:
         "waived": "waived",
         "not applicable": "not applicable",
     }
-    parts = [rule.message]
-    if rule.n_needed is not None and rule.outcome == "undecided":
-        parts.append(f"It would take {_format.counted(rule.n_needed, 'sample')} on each side.")
-    if rule.waiver:
-        parts.append(f"Waiver: {rule.waiver}")
-    return Point("rule", rule.rule, states[rule.outcome], " ".join(parts))
+    message = f"{rule.message}; waived: {rule.waiver}" if rule.waiver else rule.message
+    return Point("rule", rule.rule, states[rule.outcome], message)
 
 
 def _control(control: ControlResult) -> Point:
