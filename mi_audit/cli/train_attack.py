@@ -8,6 +8,7 @@ import typer
 from mi_audit.cli import _options as options
 from mi_audit.cli._edge import check_writable, say
 from mi_audit.cli._progress import progress_of
+from mi_audit.schema.numerals import in_percent
 
 
 def train_attack(
@@ -42,11 +43,11 @@ def train_attack(
     if not quiet:
         width = max(28, *(len(summary.label) for summary in trained.attacks))
         for summary in trained.attacks:
-            known = "not estimable" if summary.balanced_accuracy is None else f"{summary.balanced_accuracy:.2%}"
+            known = "not estimable" if summary.balanced_accuracy is None else f"{in_percent(summary.balanced_accuracy)}"
             mark = "  <- selected" if summary.label == trained.selected else ""
             say(f"  {summary.label:<{width}} balanced accuracy on known samples {known}{mark}")
         for row in trained.spread:
             if row.metric == "balanced_accuracy":
-                number = f"mean {row.mean:.2%}, SD over splits {row.sd:.2%}"
+                number = f"mean {in_percent(row.mean)}, SD over splits {in_percent(row.sd)}"
                 say(f"  {row.attack:<{width}} on {len(row.values)} further splits: {number}")
         say(f"wrote {out}: {len(trained.attacks)} attacks that know {len(trained.known_id):,} samples")

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from mi_audit.controls.interface import Control, Evidence
 from mi_audit.schema.control import ControlResult
 from mi_audit.schema.feature_cache import FeatureCache
+from mi_audit.schema.numerals import in_percent
 
 FALSE_ALARM_RATE = 0.001
 # Above this share of non-members that are members in all but name, no rate of 0.1 % can be measured beyond 1 in 10.
@@ -68,6 +69,6 @@ def _hashes(cache: FeatureCache) -> npt.NDArray[np.uint64]:
 
 def _cap(n: int, n_all: int) -> str:
     return (
-        f", which caps the true positive rate that can be measured at a false alarm rate of {FALSE_ALARM_RATE:.1%} at "
-        f"{FALSE_ALARM_RATE * n_all / n:.1%}"
+        ", which caps the true positive rate that can be measured at a false alarm rate of "
+        f"{in_percent(FALSE_ALARM_RATE, 1)} at {in_percent(FALSE_ALARM_RATE * n_all / n, 1)}"
     )

@@ -7,6 +7,7 @@ import numpy as np
 
 from mi_audit.controls.interface import BoolArray, Control, Evidence
 from mi_audit.schema.control import ControlResult
+from mi_audit.schema.numerals import in_percent
 
 # Accuracies are published with one decimal of a per cent.
 ROUNDING = 0.0005
@@ -35,7 +36,8 @@ class ExpectedAccuracy(Control):
         told, p_values = [], []
         for name, value in expected.items():
             is_correct = cache.is_correct[cache.is_member == (name == "members")]
-            told.append(f"{is_correct.mean():.2%} of {len(is_correct):,} {name} are right, expected were {value:.2%}")
+            right = f"{in_percent(is_correct.mean())} of {len(is_correct):,} {name} are right"
+            told.append(f"{right}, expected were {in_percent(value)}")
             p_values.append(_p_value(is_correct, value))
         return self.result("held", "; ".join(told), min(1.0, len(p_values) * min(p_values)))
 

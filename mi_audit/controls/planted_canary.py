@@ -7,6 +7,7 @@ import numpy as np
 from mi_audit.controls.interface import Control, Evidence, FloatArray
 from mi_audit.metrics.intervals import clopper_pearson, non_members_needed, tpr_box
 from mi_audit.schema.control import ControlResult
+from mi_audit.schema.numerals import in_percent
 
 SHARE = 0.05
 FALSE_ALARM_RATE = 0.01
@@ -39,7 +40,7 @@ class PlantedCanary(Control):
         low = tpr_box(planted, non_members, FALSE_ALARM_RATE, 1 - 2 * ERROR).low
         message = (
             f"{n_canaries:,} of {len(members):,} members were made known: the recall at a false alarm rate of "
-            f"{FALSE_ALARM_RATE:.0%} is then at least {low:.2%}"
+            f"{in_percent(FALSE_ALARM_RATE, 0)} is then at least {in_percent(low)}"
         )
         return self.result("held" if low > FALSE_ALARM_RATE else "failed", message)
 

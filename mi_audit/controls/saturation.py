@@ -8,6 +8,7 @@ from mi_audit.controls.interface import Control, Evidence, FloatArray
 from mi_audit.metrics import confidence
 from mi_audit.metrics.ranking import auc
 from mi_audit.schema.control import ControlResult
+from mi_audit.schema.numerals import in_percent
 
 # Of two AUC; rounded probabilities have log-odds that are the same but for the last bit, which one of them may lose.
 MAX_DIFFERENCE = {"logits": 1e-12, "probabilities": 1e-3}
@@ -40,7 +41,8 @@ class Saturation(Control):
         by_odds, by_loss, by_p = (float(value or 0.0) for value in values)
         tied = _share_tied(log_odds)
         message = (
-            f"AUC by log-odds {by_odds:.4f}, by loss {by_loss:.4f}, by confidence {by_p:.4f}; {tied:.1%} of samples tie"
+            f"AUC by log-odds {by_odds:.4f}, by loss {by_loss:.4f}, by confidence {by_p:.4f}; "
+            f"{in_percent(tied, 1)} of samples tie"
         )
         is_rounded = cache.outputs_kind == "logits" and tied > MAX_TIED_LOGITS
         if abs(by_odds - by_loss) > MAX_DIFFERENCE[cache.outputs_kind] or is_rounded:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from mi_audit.controls.interface import Control, Evidence
 from mi_audit.schema.control import ControlResult
+from mi_audit.schema.numerals import in_percent
 
 MAX_DEFICIT = 0.02
 
@@ -33,5 +34,7 @@ class SidesSwapped(Control):
         sd = math.sqrt(sum(share * (1 - share) / n for share, n in shares))
         p_value = float(ndtr((shares[0][0] - shares[1][0] + MAX_DEFICIT) / sd))
         (k, n), (j, m) = sides
-        message = f"the target is right on {k / n:.2%} of {n:,} members and {j / m:.2%} of {m:,} non-members"
+        message = (
+            f"the target is right on {in_percent(k / n)} of {n:,} members and {in_percent(j / m)} of {m:,} non-members"
+        )
         return self.result("held", message, p_value)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from mi_audit.datasets._decoding import Header
 from mi_audit.datasets.interface import Int64Array
+from mi_audit.schema.numerals import in_percent
 
 Float64Array = npt.NDArray[np.float64]
 
@@ -118,4 +119,4 @@ def _shifted_shares(what: str, sides: Sequence[Sequence[str]]) -> list[Shift]:
     error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
     if abs(ours - theirs) <= MIN_SHARE or abs(ours - theirs) <= MIN_Z * error:
         return []
-    return [Shift(what, f"{kind} {ours:.1%} against {theirs:.1%}")]
+    return [Shift(what, f"{kind} {in_percent(ours, 1)} against {in_percent(theirs, 1)}")]

@@ -3,12 +3,13 @@
 from typing import Literal
 
 from mi_audit.errors import UsageError
-from mi_audit.gate._text import counted, named, shown
+from mi_audit.gate._text import named, shown
 from mi_audit.gate.policy import Policy, Rule
 from mi_audit.plugins import did_you_mean
 from mi_audit.schema.audit import AttackRow, Audit
 from mi_audit.schema.control import ControlResult
 from mi_audit.schema.estimate import Estimate
+from mi_audit.schema.numerals import counted
 from mi_audit.schema.verdict import RuleOutcome, RuleResult
 
 _TIERS = ("T0", "T1", "T2", "T3")

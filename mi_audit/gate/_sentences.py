@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from mi_audit.gate._other_rules import tier_of
-from mi_audit.gate._text import counted, named, shown
+from mi_audit.gate._text import named, shown
 from mi_audit.gate._tolerance_rules import highest_bounds
 from mi_audit.gate.policy import Policy
 from mi_audit.schema.audit import Audit
+from mi_audit.schema.numerals import counted
 from mi_audit.schema.verdict import Outcome, RuleResult
 
 

@@ -1,5 +1,7 @@
 """How the gate says numbers: one way for each measure."""
 
+from mi_audit.schema.numerals import in_percent, rounded
+
 _NAMES = {
     "auc": "AUC",
     "tpr_at_fpr.0.01": "TPR at FAR 1 %",
@@ -23,13 +25,4 @@ def shown(metric: str, value: float) -> str:
     >>> shown("auc", 0.65), shown("tpr_at_fpr.0.001", 0.0055)
     ('0.650', '0.55 %')
     """
-    return f"{value:.3f}" if metric == "auc" else f"{100 * value:.2f} %"
-
-
-def counted(n: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "attack"), counted(1200, "member")
-    ('1 attack', '1,200 members')
-    """
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+    return str(rounded(value, 3)) if metric == "auc" else in_percent(value)

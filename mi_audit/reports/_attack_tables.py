@@ -6,6 +6,7 @@ from typing import get_args
 
 from mi_audit.reports import _format, _lookup, _metrics
 from mi_audit.reports._table import Column, Row, Table
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import AttackRow, Audit, Samples, Subset
 from mi_audit.schema.estimate import Estimate
 
@@ -88,7 +89,7 @@ def _attack_notes(audit: Audit) -> tuple[str, ...]:
         notes.append(f"Naive, {which}: {_sides(row)}, {at_ratio}; nothing in it is fitted, so all may be scored.")
     skipped = {attack.n_classes_skipped for attack in audit.attacks if attack.per_class and attack.n_classes_skipped}
     if skipped:
-        notes.append(f"{_format.counted(max(skipped), 'class')} had too few samples for an attack of their own.")
+        notes.append(f"{numerals.counted(max(skipped), 'class')} had too few samples for an attack of their own.")
     return tuple(notes)
 
 
@@ -114,7 +115,7 @@ def subsets(audit: Audit) -> Table:
 def _subset_rows(audit: Audit, row: AttackRow, *, is_first: bool) -> list[Row]:
     naive = row.naive
     shown = {audit.selected: row.metrics, _lookup.NAIVE: naive, "ZeroR": _without_intervals(row.zero_r)}
-    sizes = (_format.count(row.n_members), _format.count(row.n_non_members))
+    sizes = (numerals.count(row.n_members), numerals.count(row.n_non_members))
     return [
         Row(
             (
@@ -190,8 +191,8 @@ def _class_row(audit: Audit, row: AttackRow) -> Row:
     return Row(
         (
             _label(_lookup.class_name(audit, row.image_class or 0)),
-            _format.count(row.n_members),
-            _format.count(row.n_non_members),
+            numerals.count(row.n_members),
+            numerals.count(row.n_non_members),
             _format.with_interval("balanced_accuracy", row.metrics.get("balanced_accuracy")),
             _format.point("false_alarm_rate", row.metrics.get("false_alarm_rate")),
             _format.point("auc", row.metrics.get("auc")),
@@ -203,14 +204,14 @@ def _class_row(audit: Audit, row: AttackRow) -> Row:
 def _class_notes(audit: Audit, rows: list[AttackRow], estimable: list[AttackRow], limit: int) -> tuple[str, ...]:
     notes = []
     if len(estimable) > limit:
-        rest = _format.counted(len(estimable) - limit, "class")
+        rest = numerals.counted(len(estimable) - limit, "class")
         notes.append(f"{rest} with less leakage not shown; the formats json and csv have them all.")
     if len(rows) > len(estimable):
-        notes.append(f"{_format.counted(len(rows) - len(estimable), 'class')} not estimable.")
+        notes.append(f"{numerals.counted(len(rows) - len(estimable), 'class')} not estimable.")
     average = _lookup.class_average(audit, audit.selected)
     overall = average.metrics.get("balanced_accuracy") if average else None
     if overall is not None:
-        n_classes = _format.counted(overall.n, "class")
+        n_classes = numerals.counted(overall.n, "class")
         notes.append(f"Balanced accuracy over {n_classes}: {_format.mean_sd(overall)} (SD over classes).")
     if len(estimable) > 1:
         notes.append("The top of a sorted list looks worse than it is: compare the intervals, not the order.")
@@ -222,4 +223,4 @@ def _label(attack: str) -> str:
 
 
 def _sides(row: AttackRow) -> str:
-    return f"{_format.counted(row.n_members, 'member')}, {_format.counted(row.n_non_members, 'non-member')}"
+    return f"{numerals.counted(row.n_members, 'member')}, {numerals.counted(row.n_non_members, 'non-member')}"

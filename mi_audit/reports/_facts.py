@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from mi_audit.reports import _format, _lookup
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 
 _SHORT_DIGEST = 12
@@ -39,7 +40,6 @@ def provenance(audit: Audit) -> Facts:
         ("answers", _digest(audit, "target", "file_digest")),
         ("images", _digest(audit, "dataset", "digest")),
         ("pixels", _preprocessing(audit)),
-        ("assumed", _notes(_lookup.provenance(audit, "features", "target", "notes"))),
         ("seeds", _seeds(audit)),
         ("versions", _versions(audit)),
     )
@@ -54,7 +54,7 @@ def legend(audits: Sequence[Audit]) -> tuple[str, ...]:
     if len(sizes) == 1:
         ((n_members, n_non_members),) = sizes
         ratio = _format.ratio(n_members, n_non_members)
-        measured = f", here {ratio} ({_format.count(n_members)}:{_format.count(n_non_members)})"
+        measured = f", here {ratio} ({numerals.count(n_members)}:{numerals.count(n_non_members)})"
     return tuple(item.format(measured=measured) for item in _LEGEND)
 
 
@@ -77,8 +77,8 @@ def _data(audit: Audit) -> str:
     full = _lookup.accuracy(audit) or _lookup.accuracy(audit, "audited")
     parts = [f"{name} ({spec})" if name and spec and name != spec else name or spec]
     if full is not None:
-        parts += [_format.counted(full.n_members, "member"), _format.counted(full.n_non_members, "non-member")]
-    parts.append(_format.counted(len(audit.class_names), "class"))
+        parts += [numerals.counted(full.n_members, "member"), numerals.counted(full.n_non_members, "non-member")]
+    parts.append(numerals.counted(len(audit.class_names), "class"))
     parts.append(f"images{_format.NO_BREAK_SPACE}{digest[:_SHORT_DIGEST]}" if digest else "")
     return ", ".join(part for part in parts if part)
 
@@ -87,8 +87,8 @@ def _held_out(audit: Audit) -> str:
     headline = _lookup.headline(audit)
     if headline is None:
         return ""
-    members = _format.counted(headline.n_members, "member")
-    return f"{members}, {_format.counted(headline.n_non_members, 'non-member')}, whose membership no attack was told"
+    members = numerals.counted(headline.n_members, "member")
+    return f"{members}, {numerals.counted(headline.n_non_members, 'non-member')}, whose membership no attack was told"
 
 
 def _protocol(audit: Audit) -> str:
@@ -97,7 +97,7 @@ def _protocol(audit: Audit) -> str:
     parts = (
         audit.protocol,
         "one attack per class" if per_class else "one attack for all classes",
-        f"{_format.counted(len(audit.attacks), 'attack')} compared",
+        f"{numerals.counted(len(audit.attacks), 'attack')} compared",
         f"known fraction {known}" if known else "",
         f"seed {seed}" if seed else "",
     )
@@ -122,12 +122,6 @@ def _numbers(values: object) -> str:
     if not isinstance(values, Sequence) or isinstance(values, str):
         return ""
     return " ".join(f"{value:.6g}" for value in values if isinstance(value, int | float))
-
-
-def _notes(found: object) -> str:
-    if isinstance(found, str):
-        return found
-    return "; ".join(str(note) for note in found) if isinstance(found, Sequence) else ""
 
 
 def _seeds(audit: Audit) -> str:

@@ -4,6 +4,7 @@ from typing import get_args
 
 from mi_audit.reports import _format, _lookup
 from mi_audit.reports._table import Column, Row, Table
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit, FeatureRow, Subset
 from mi_audit.schema.trained_attacks import OUTPUTS, TrainedAttack
 
@@ -52,8 +53,8 @@ def _sight_rows(audit: Audit, name: str, attack: TrainedAttack, *, is_first: boo
             _format.with_interval("balanced_accuracy", found.metrics.get("balanced_accuracy")),
             _format.point("false_alarm_rate", found.metrics.get("false_alarm_rate")),
             _format.point("auc", found.metrics.get("auc")),
-            _format.count(found.n_members),
-            _format.count(found.n_non_members),
+            numerals.count(found.n_members),
+            numerals.count(found.n_non_members),
             _format.shortened(attack.label.removesuffix(f" on {name}"), _LONGEST_NAME),
         )
         rows.append(Row(cells, attack.label == audit.selected and subset == "all", not rows and not is_first))
@@ -103,13 +104,13 @@ def _value_row(row: FeatureRow) -> Row:
             _format.measured(row.member),
             _format.measured(row.non_member),
             _n(row.member),
-            _format.count(row.n_missing_members),
+            numerals.count(row.n_missing_members),
             _n(row.non_member),
-            _format.count(row.n_missing_non_members),
+            numerals.count(row.n_missing_non_members),
         )
     )
 
 
 def _n(numbers: object) -> str:
     n = getattr(numbers, "n", None)
-    return _format.DASH if n is None else _format.count(n)
+    return _format.DASH if n is None else numerals.count(n)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from mi_audit.reports import _attack_tables, _figures_svg, _format, _lookup
 from mi_audit.reports._figures_svg import Drawing, Key, Panel, colour, line_style, panel, plotted
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import AttackRow, Audit
 from mi_audit.schema.estimate import Estimate
 
@@ -45,7 +46,7 @@ def _class_panel(rows: Sequence[AttackRow], metric: str, title: str) -> Panel:
         axes.set_ylim(-0.03, 1.03)
         axes.set_xlim(0, len(rows) + 1)
         _figures_svg.percent_ticks(axes.yaxis, _WHOLE)
-        axes.set_xlabel(f"{_format.counted(len(rows), 'class')} in order")
+        axes.set_xlabel(f"{numerals.counted(len(rows), 'class')} in order")
 
     ends = (rows[0].metrics.get(metric), rows[-1].metrics.get(metric))
     first, last = (_format.with_interval(metric, estimate) for estimate in ends)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from mi_audit.reports import _figures_svg, _format, _lookup
 from mi_audit.reports._figures_svg import Drawing, Key, attack_key, colour, line_style, panel
 from mi_audit.reports._table import Column, Row, Table
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.figures import RocRow
 
@@ -40,7 +41,7 @@ def roc(audit: Audit) -> Drawing | None:
         "selected attack decides. An attack with a single threshold, like the naive one, is a square. The logarithmic "
         "axis begins at one false alarm."
     )
-    more = f" {_format.counted(left, 'attack')} with less success on the known samples not drawn." if left else ""
+    more = f" {numerals.counted(left, 'attack')} with less success on the known samples not drawn." if left else ""
     allowed = _allowed(audit)
     legend = (*keys, Key("guessing", "muted", "1 2"))
     if allowed:
@@ -148,7 +149,7 @@ def _roc_description(audit: Audit) -> str:
 def _roc_table(rows: Sequence[RocRow]) -> Table:
     columns = (Column("attack", is_text=True), Column("false alarm rate"), Column("recall of members"))
     lines = tuple(
-        Row((_format.shortened(row.attack, 60), _format.percent(rate), _format.percent(recall)), starts_group=not i)
+        Row((_format.shortened(row.attack, 60), numerals.percent(rate), numerals.percent(recall)), starts_group=not i)
         for row in rows
         for i, (rate, recall) in enumerate(zip(row.false_alarm_rate, row.recall, strict=True))
     )

@@ -11,6 +11,7 @@ from typing import get_args
 from mi_audit.reports import _figures_svg, _figures_target, _format, _series, _series_numbers
 from mi_audit.reports._figures_svg import DASHES, Drawing, Key, Panel, colour, line_style, panel, plotted
 from mi_audit.reports._series import Measure
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit, Subset
 
 if typing.TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _frame(axes: "Axes", places: Sequence[int], label: str) -> None:
     margin = max(0.5, 0.03 * (max(places) - min(places)))
     axes.set_xlim(min(places) - margin, max(places) + margin)
     axes.xaxis.set_major_locator(MaxNLocator(_FEW_TICKS, integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: _format.count(round(place))))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: numerals.count(round(place))))
     axes.set_ylim(-0.03, 1.03)
     _figures_svg.percent_ticks(axes.yaxis, _WHOLE)
     axes.set_xlabel(label)
@@ -178,7 +179,7 @@ def _said(line: _Line, audits: Sequence[Audit]) -> str:
         for words, i in (("first", known[0]), ("last", known[-1]), ("least", least), ("greatest", greatest))
     ]
     missing = len(measure.values) - len(known)
-    gaps = f"; no value at {missing} of {_format.counted(len(audits), 'epoch')}" if missing else ""
+    gaps = f"; no value at {missing} of {numerals.counted(len(audits), 'epoch')}" if missing else ""
     return f"{name}: {', '.join(said)}{gaps}."
 
 

@@ -16,6 +16,7 @@ from mi_audit.errors import MissingLibraryError
 from mi_audit.reports import _format
 from mi_audit.reports._html_text import escaped
 from mi_audit.reports._table import Table
+from mi_audit.schema import numerals
 
 if typing.TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -165,7 +166,7 @@ def percent_ticks(axis: typing.Any, ticks: Sequence[float]) -> None:
 
 
 def _short_percent(rate: float) -> str:
-    return f"{_format.rounded(100 * rate, 3).normalize():f} %"
+    return f"{numerals.rounded(100 * rate, 3).normalize():f} %"
 
 
 _TAG = re.compile(r"<[^<>]+>")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from mi_audit.reports import _figures_svg, _format, _lookup
 from mi_audit.reports._figures_svg import Drawing, Key, Panel, colour, line_style, panel
 from mi_audit.reports._table import Column, Row, Table
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.figures import HistogramRow, MeanConfidenceRow
 
@@ -64,7 +65,7 @@ def _histogram_panel(row: HistogramRow, words: str) -> Panel:
             axes.stairs(heights, row.edges, color=colour("non-member"), linewidth=1.9, linestyle=style)
         _histogram_axes(axes, row, words)
 
-    title = f"{SUBSETS[row.subset]} ({_format.count(sizes[0])} and {_format.count(sizes[1])})"
+    title = f"{SUBSETS[row.subset]} ({numerals.count(sizes[0])} and {numerals.count(sizes[1])})"
     return panel(title, _histogram_description(row), draw)
 
 
@@ -86,8 +87,8 @@ def _histogram_description(row: HistogramRow) -> str:
     for counts, side in ((row.members, "members"), (row.non_members, "non-members")):
         if total := sum(counts):
             largest = max(range(len(counts)), key=counts.__getitem__)
-            share = _format.percent(counts[largest] / total)
-            said.append(f"{share} % of {_format.count(total)} {side} lie in the bin {_bin(row, largest)}")
+            share = numerals.percent(counts[largest] / total)
+            said.append(f"{share} % of {numerals.count(total)} {side} lie in the bin {_bin(row, largest)}")
         else:
             said.append(f"no {side}")
     return f"{'; '.join(said)}. All counts are in the table below."
@@ -99,14 +100,14 @@ def _bin(row: HistogramRow, i: int) -> str:
 
 
 def _edge(edge: float, scale: str) -> str:
-    return _format.percent(edge, 0) if scale == "confidence" else str(_format.rounded(edge, 2))
+    return numerals.percent(edge, 0) if scale == "confidence" else str(numerals.rounded(edge, 2))
 
 
 def _histogram_table(rows: Sequence[HistogramRow], scale: str) -> Table:
     unit = "confidence, in %" if scale == "confidence" else "log-odds"
     sides = [Column(f"{row.subset}: {side}") for row in rows for side in ("members", "non-members")]
     lines = tuple(
-        Row((_bin(rows[0], i), *(_format.count(n[i]) for row in rows for n in (row.members, row.non_members))))
+        Row((_bin(rows[0], i), *(numerals.count(n[i]) for row in rows for n in (row.members, row.non_members))))
         for i in range(len(rows[0].members))
     )
     return Table("Samples per bin", (Column(unit, is_text=True), *sides), lines)
@@ -154,7 +155,7 @@ def _means_panel(row: MeanConfidenceRow, of_class: int | None) -> Panel:
         _means_axes(axes, row, of_class)
 
     known = [sum(value is not None for value in side) for side in (row.member, row.non_member)]
-    text = f"Means over members for {_format.counted(known[0], 'class')}, over non-members for {known[1]}."
+    text = f"Means over members for {numerals.counted(known[0], 'class')}, over non-members for {known[1]}."
     return panel(SUBSETS[row.subset], f"{text} All means are in the table below.", draw)
 
 
@@ -191,6 +192,6 @@ def _means_cells(rows: Sequence[MeanConfidenceRow], i: int) -> list[str]:
     for row in rows:
         for values, n in ((row.member, row.n_members), (row.non_member, row.n_non_members)):
             mean = values[i]
-            shown = _format.DASH if mean is None else _format.percent(mean)
-            cells.append(f"{shown}{_format.NO_BREAK_SPACE}(n={_format.count(n[i])})")
+            shown = _format.DASH if mean is None else numerals.percent(mean)
+            cells.append(f"{shown}{_format.NO_BREAK_SPACE}(n={numerals.count(n[i])})")
     return cells

@@ -1,53 +1,24 @@
-"""How numbers and names look in print: one rounding for all formats, and names that cannot do harm.
+"""How estimates look in print: one rounding for all formats, and names that cannot do harm.
 
 The parts of a number ("61.70 ± 6.55") are joined by no-break spaces, so that a format may break lines at all others.
 """
 
 import unicodedata
-from decimal import ROUND_HALF_UP, Decimal
 
 from mi_audit.schema.audit import MeanSd
 from mi_audit.schema.estimate import Estimate
+from mi_audit.schema.numerals import MINUS, count, percent, rounded
 
 DASH = "\u2013"
-MINUS = "\u2212"
 NO_BREAK_SPACE = "\u00a0"
 
-_WHOLE = Decimal(100)
 _AUC = "auc"
 _AUC_DECIMALS = 3
 _LONGEST_INLINE_REASON = 16
 _LONGEST_TEXT = 4000
-_LARGEST_PRINTED = 1e15
 _HIDDEN_CATEGORIES = frozenset(
     {"Cc", "Cf", "Cs", "Zl", "Zp"}
 )  # controls, bidi and zero-width marks, surrogates, separators
-
-
-def rounded(value: float, decimals: int) -> Decimal:
-    """The rounding of all formats: half away from zero in decimal, past the noise of binary fractions.
-
-    What no rate can be, but a stranger's file or a limit may say, keeps three digits: ``1E+300``.
-
-    >>> rounded(0.63635 * 100, 2)
-    Decimal('63.64')
-    """
-    if not abs(value) < _LARGEST_PRINTED:
-        return Decimal(f"{value:.3g}")
-    return Decimal(f"{value:.10f}").quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
-
-
-def percent(share: float, decimals: int = 2) -> str:
-    """A rate as a percentage without its sign: 0.63635 is ``"63.64"``.
-
-    What is not exactly 0 or 1 is never printed as if it were: ``"<0.01"``, ``">99.99"``.
-    """
-    figure, step = rounded(100 * share, decimals), Decimal(1).scaleb(-decimals)
-    if 0 < share < 1 and figure == 0:
-        return f"<{step}"
-    if 0 < share < 1 and figure == _WHOLE:
-        return f">{_WHOLE - step}"
-    return f"{MINUS if figure < 0 else ''}{abs(figure)}"
 
 
 def number(metric: str, value: float) -> str:
@@ -99,17 +70,6 @@ def measured(numbers: MeanSd | None) -> str:
         return DASH
     mean, sd = (f"{value:.4G}".replace("-", MINUS) for value in (numbers.mean, numbers.sd))
     return f"{mean}{NO_BREAK_SPACE}±{NO_BREAK_SPACE}{sd}"
-
-
-def count(n: int) -> str:
-    """A number of things: ``"50,000"``."""
-    return f"{n:,}"
-
-
-def counted(n: int, noun: str) -> str:
-    """A number with its noun: ``"1 member"``, ``"12 classes"``."""
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{count(n)} {noun if n == 1 else plural}"
 
 
 def ratio(n_members: int, n_non_members: int) -> str:

@@ -7,6 +7,7 @@ from mi_audit.reports._html_figures import figure
 from mi_audit.reports._html_page import article
 from mi_audit.reports._html_text import details, escaped, paragraph, tables
 from mi_audit.reports._tables import Document
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 
 _PREFIX = "series"
@@ -20,7 +21,7 @@ def title(audits: Sequence[Audit]) -> str:
     ends = [_series.shown_epoch(audit) for audit in (audits[0], audits[-1])]
     if len(audits) == 1:
         return f"One epoch of a training run: {ends[0]}"
-    return f"{_format.counted(len(audits), 'epoch')} of a training run, {ends[0]} to {ends[1]}"
+    return f"{numerals.counted(len(audits), 'epoch')} of a training run, {ends[0]} to {ends[1]}"
 
 
 def body(audits: Sequence[Audit], last: Document) -> str:

@@ -2,6 +2,7 @@
 
 from mi_audit.reports import _format, _lookup, _metrics, _statistics_tables
 from mi_audit.reports._table import Column, Row, Table
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.statistics import Statistics
 
@@ -65,8 +66,8 @@ def class_leaks(audit: Audit) -> Table:
                 _format.number("auc", row.shrunk),
                 _p_value(row.p_value),
                 _p_value(row.p_holm),
-                _format.count(row.n_members),
-                _format.count(row.n_non_members),
+                numerals.count(row.n_members),
+                numerals.count(row.n_non_members),
             )
         )
         for row in shown
@@ -86,7 +87,7 @@ def _spread(found: Statistics) -> Table:
                     f"{_format.number(row.metric, row.mean)}{_format.NO_BREAK_SPACE}±{_format.NO_BREAK_SPACE}"
                     f"{_format.number(row.metric, row.sd)}"
                 ),
-                _format.count(len(row.values)),
+                numerals.count(len(row.values)),
             )
         )
         for row in found.spread
@@ -103,4 +104,4 @@ def _p_value(p: float | None) -> str:
     """A p-value to three digits after the point, never printed as 0."""
     if p is None:
         return ""
-    return "<0.001" if 0 <= p < 0.0005 else str(_format.rounded(p, 3))
+    return "<0.001" if 0 <= p < 0.0005 else str(numerals.rounded(p, 3))

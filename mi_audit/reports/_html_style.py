@@ -17,7 +17,7 @@ STYLE = (
 html{-webkit-text-size-adjust:100%;scroll-behavior:smooth}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
 "DejaVu Sans",sans-serif;overflow-wrap:anywhere}
-header,main,footer{max-width:74rem;margin:0 auto;padding:0 1.25rem}
+header,main,footer{max-width:77rem;margin:0 auto;padding:0 1.25rem}
 header{padding-top:2rem}
 h1{font-size:1.75rem;line-height:1.2;margin:.2rem 0 .6rem}
 h2{font-size:1.3rem;line-height:1.25;margin:2.6rem 0 .6rem;padding-top:1rem;border-top:1px solid var(--line)}
@@ -63,6 +63,10 @@ td.text{white-space:normal;min-width:7rem}
 th:first-child,td:first-child{padding-left:.3rem}
 tbody th:first-child{position:sticky;left:0;background:var(--paper)}
 tr.marked th,tr.marked td{background:var(--soft);font-weight:700}
+tr.marked td.text:last-child{font-weight:400}
+table.wide{font-size:.8rem}
+.wide th,.wide td{padding:.3rem .27rem}
+.wide thead th{min-width:3.4rem}
 tr.group th,tr.group td{border-top:2px solid var(--line)}
 figure{margin:1.4rem 0}
 figcaption{font-weight:650}
@@ -98,8 +102,8 @@ header,main,footer{max-width:none;padding:0}
 h2,h3,caption,thead{break-after:avoid}
 figure,tr,.verdict,.cards,.findings li{break-inside:avoid}
 .scroll{overflow:visible;max-height:none!important}
-table{font-size:8pt}
-th,td{padding:.15rem .35rem}
+table,table.wide{font-size:8pt}
+th,td,.wide th,.wide td{padding:.15rem .35rem}
 .panels{grid-template-columns:repeat(auto-fit,minmax(78mm,1fr))}
 summary,figure details:not([open]){display:none}
 details::details-content{content-visibility:visible;block-size:auto}

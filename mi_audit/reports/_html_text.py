@@ -7,6 +7,8 @@ from mi_audit.reports import _format
 from mi_audit.reports._facts import Facts
 from mi_audit.reports._table import Column, Row, Table
 
+_MANY_COLUMNS = 9
+
 
 def escaped(text: str) -> str:
     """Text that a browser shows as it is, in an element or a quoted attribute; control characters are written out."""
@@ -52,8 +54,9 @@ def table(shown: Table, anchor: str) -> str:
     heads = "".join(f'<th scope="col"{_class(_kind(column))}>{escaped(column.name)}</th>' for column in shown.columns)
     body = "".join(_row(row, shown) for row in shown.rows)
     notes = "".join(paragraph(note, "note") for note in shown.notes)
+    width = "wide" if len(shown.columns) > _MANY_COLUMNS else ""
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-labelledby="{anchor}"><table>'
+        f'<div class="scroll" role="region" tabindex="0" aria-labelledby="{anchor}"><table{_class(width)}>'
         f'<caption id="{anchor}"><span>{escaped(shown.title)}</span></caption><thead><tr>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>{notes}"
     )

@@ -6,6 +6,7 @@ from mi_audit.reports import _format, _lookup, _verdict_tables
 from mi_audit.reports._html_text import bullets, escaped, paragraph
 from mi_audit.reports._outcomes import is_invalid
 from mi_audit.reports._table import Column, Table
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.verdict import Verdict
 
@@ -25,14 +26,15 @@ def banner(audit: Audit, sentence: str) -> str:
     """
     verdict = audit.verdict
     if verdict is None:
-        inside = f'<p class="outcome">Not gated</p>{paragraph(sentence, "sentence")}{paragraph(_NOT_GATED, "note")}'
+        said = paragraph(sentence, "sentence") + _plain_words(audit)
+        inside = f'<p class="outcome">Not gated</p>{said}{paragraph(_NOT_GATED, "note")}'
         return f'<div class="verdict none">{inside}</div>'
     severe = " \u2013 severe: above even the lenient limit" if verdict.is_severe else ""
     outcome = f"{_SIGNS[verdict.outcome]} {verdict.outcome}{severe}"
     reasons = _verdict_tables.reasons(verdict)
     inside = (
         f'<p class="outcome">{escaped(outcome)}</p>{paragraph(verdict.sentence, "sentence")}'
-        f"{bullets(reasons) if reasons else ''}{_needed(verdict)}{paragraph(sentence, 'note')}"
+        f"{bullets(reasons) if reasons else ''}{_needed(verdict)}{paragraph(sentence)}{_plain_words(audit)}"
         f"{paragraph(_verdict_tables.policy(verdict), 'note')}"
     )
     return f'<div class="verdict {_TONES[verdict.outcome]}">{inside}</div>'
@@ -41,7 +43,23 @@ def banner(audit: Audit, sentence: str) -> str:
 def _needed(verdict: Verdict) -> str:
     if verdict.n_needed is None:
         return ""
-    return paragraph(f"About {_format.count(verdict.n_needed)} samples on each side would settle it.")
+    return paragraph(f"About {numerals.count(verdict.n_needed)} samples on each side would settle it.")
+
+
+def _plain_words(audit: Audit) -> str:
+    """What the selected attack does with a hundred samples of each side, for readers who know none of the terms."""
+    row = _lookup.headline(audit)
+    if row is None or is_invalid(audit):
+        return ""
+    found = [row.metrics.get(key) for key in ("recall.member", "false_alarm_rate")]
+    shares = [one.value for one in found if one is not None and one.value is not None]
+    if len(shares) < len(found):
+        return ""
+    members, non_members = (numerals.rounded(100 * share, 0) for share in shares)
+    return paragraph(
+        f"In plain words: shown 100 images that the model was trained on, the attack says of about {members} that they "
+        f"were in the training set. Shown 100 others, it says so of about {non_members}."
+    )
 
 
 def cards(audit: Audit) -> str:

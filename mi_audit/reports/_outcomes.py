@@ -6,6 +6,7 @@ from typing import Literal, get_args
 
 from mi_audit.reports import _format, _lookup
 from mi_audit.reports._sentence import sentence
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit, LimitCheck, Subset
 from mi_audit.schema.control import ControlOutcome, ControlResult
 from mi_audit.schema.verdict import RuleResult
@@ -76,7 +77,7 @@ def by_subset(audit: Audit) -> Iterator[tuple[Subset, str]]:
         row = _lookup.row(audit, audit.selected, subset)
         if row is not None:
             figure = _format.with_interval("balanced_accuracy", row.metrics.get("balanced_accuracy"))
-            sides = f"{_format.counted(row.n_members, 'member')}, {_format.counted(row.n_non_members, 'non-member')}"
+            sides = f"{numerals.counted(row.n_members, 'member')}, {numerals.counted(row.n_non_members, 'non-member')}"
             yield subset, f"{figure or _format.DASH}, {sides}"
 
 
@@ -99,7 +100,7 @@ def _control(control: ControlResult) -> Point:
 
 def _probability(value: float) -> str:
     """Four decimals, and never 0: ``"= 0.0312"``, ``"< 0.0001"``."""
-    return f"= {_format.rounded(value, 4)}" if value >= _LEAST_P else f"< {_LEAST_P}"
+    return f"= {numerals.rounded(value, 4)}" if value >= _LEAST_P else f"< {_LEAST_P}"
 
 
 def _limit(check: LimitCheck) -> Point:

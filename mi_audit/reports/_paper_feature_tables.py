@@ -10,6 +10,7 @@ from typing import get_args
 
 from mi_audit.reports import _format, _lookup
 from mi_audit.reports._table import Column, Row, Table
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit, ClassAverageRow, FeatureRow, Subset
 from mi_audit.schema.trained_attacks import TrainedAttack
 
@@ -132,7 +133,7 @@ def _average(average: ClassAverageRow | None, key: str) -> str:
 
 def _n_classes(average: ClassAverageRow | None) -> str:
     defined = average.metrics.get("balanced_accuracy") if average else None
-    return _format.count(defined.n) if defined else "0"
+    return numerals.count(defined.n) if defined else "0"
 
 
 def _evidence(audit: Audit, name: str, column: str, subset: Subset) -> tuple[str, ...]:
@@ -142,7 +143,7 @@ def _evidence(audit: Audit, name: str, column: str, subset: Subset) -> tuple[str
     if found is None:
         return (_format.DASH,) * 4
     counts = [
-        f"{_format.count(side.n if side else 0)}, {_format.count(n_missing)}"
+        f"{numerals.count(side.n if side else 0)}, {numerals.count(n_missing)}"
         for side, n_missing in (
             (found.member, found.n_missing_members),
             (found.non_member, found.n_missing_non_members),
@@ -154,7 +155,7 @@ def _evidence(audit: Audit, name: str, column: str, subset: Subset) -> tuple[str
 def _attack_note(name: str, attack: TrainedAttack) -> str:
     shown = _format.shortened(attack.label.removesuffix(f" on {name}"), _LONGEST_NAME)
     fitted = ", fitted on correctly classified and on misclassified samples apart" if attack.per_subset else ""
-    skipped = f"; {_format.counted(attack.n_classes_skipped, 'class')} had too few samples" * bool(
+    skipped = f"; {numerals.counted(attack.n_classes_skipped, 'class')} had too few samples" * bool(
         attack.n_classes_skipped
     )
     return f"{_format.shortened(name, _LONGEST_NAME)}: {shown}, chosen on the known samples{fitted}{skipped}."

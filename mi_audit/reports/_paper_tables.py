@@ -11,6 +11,7 @@ from typing import get_args
 from mi_audit.reports import _format, _lookup, _metrics
 from mi_audit.reports._sweep_tables import SWEPT, columns
 from mi_audit.reports._table import Column, Row, Table
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit, ClassAverageRow, Subset, SweepRow
 
 _TABLE_1 = (
@@ -146,14 +147,14 @@ def _n_classes(average: ClassAverageRow | None) -> str:
     if average is None:
         return _format.DASH
     defined = average.metrics.get("balanced_accuracy")
-    return _format.count(defined.n) if defined else "0"
+    return numerals.count(defined.n) if defined else "0"
 
 
 def _not_estimable(audit: Audit) -> list[str]:
     """One note on the classes that the accuracy of a subset leaves out, where there are any."""
     counts = {row.subset: row.n_classes_undefined for row in audit.class_averages if row.attack == audit.selected}
     left_out = {subset: undefined.get("balanced_accuracy", 0) for subset, undefined in counts.items()}
-    parts = [f"{_format.counted(n, 'class')} of {subset}" for subset, n in left_out.items() if n]
+    parts = [f"{numerals.counted(n, 'class')} of {subset}" for subset, n in left_out.items() if n]
     return [f"{_title(audit)}: accuracy is not estimable for {', '.join(parts)}."] if parts else []
 
 
@@ -199,7 +200,7 @@ def _missing_notes(audits: Sequence[Audit]) -> tuple[str, ...]:
             (attack.n_classes_skipped for attack in audit.attacks if attack.label == audit.selected), default=0
         )
         if undefined or skipped:
-            parts = [f"{_format.counted(undefined, 'class')} not estimable"] if undefined else []
-            parts += [f"{_format.counted(skipped, 'class')} skipped for too few samples"] if skipped else []
+            parts = [f"{numerals.counted(undefined, 'class')} not estimable"] if undefined else []
+            parts += [f"{numerals.counted(skipped, 'class')} skipped for too few samples"] if skipped else []
             notes.append(f"{_title(audit)}: {', '.join(parts)}.")
     return tuple(dict.fromkeys(notes))

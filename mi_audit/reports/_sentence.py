@@ -6,6 +6,7 @@ failed.
 
 from mi_audit.reports import _format, _lookup
 from mi_audit.reports._attack_tables import FEW_SAMPLES
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import AttackRow, Audit
 
 _GUESSING = 0.5
@@ -59,7 +60,7 @@ def _against_naive(audit: Audit, leak: float) -> str:
     naive = headline.naive.get("balanced_accuracy") if headline is not None else None
     if naive is None or naive.value is None:
         return ""
-    points = _format.rounded(100 * leak, 1) - _format.rounded(100 * naive.value, 1)
+    points = numerals.rounded(100 * leak, 1) - numerals.rounded(100 * naive.value, 1)
     if points == 0:
         return f", the same as the naive attack ({_share(naive.value)})"
     side = "above" if points > 0 else "below"
@@ -69,7 +70,7 @@ def _against_naive(audit: Audit, leak: float) -> str:
 
 def _small(headline: AttackRow) -> list[str]:
     sides = ((headline.n_members, "member"), (headline.n_non_members, "non-member"))
-    few = [_format.counted(n, side) for n, side in sides if 0 < n < FEW_SAMPLES]
+    few = [numerals.counted(n, side) for n, side in sides if 0 < n < FEW_SAMPLES]
     return [f"It rests on only {' and '.join(few)}."] if few else []
 
 
@@ -91,14 +92,14 @@ def _doubts(audit: Audit) -> list[str]:
     n_errors = sum(finding.severity == "error" for finding in audit.findings)
     n_warnings = sum(finding.severity == "warning" for finding in audit.findings)
     if n_errors:
-        return [f"Do not rely on these numbers: {_format.counted(n_errors, 'error')} among the findings below."]
+        return [f"Do not rely on these numbers: {numerals.counted(n_errors, 'error')} among the findings below."]
     if n_warnings:
         return [f"Read the {'warning' if n_warnings == 1 else f'{n_warnings} warnings'} among the findings below."]
     return []
 
 
 def _percent(value: float) -> str:
-    return _format.percent(value, decimals=1)
+    return numerals.percent(value, decimals=1)
 
 
 def _share(value: float) -> str:

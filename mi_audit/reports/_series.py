@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mi_audit.reports import _format, _lookup
 from mi_audit.reports._table import Column, Row, Table
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit, Subset
 from mi_audit.schema.estimate import Estimate
 
@@ -45,7 +46,7 @@ def epoch_of(audit: Audit) -> int | None:
 def shown_epoch(audit: Audit) -> str:
     """The epoch in print; a dash where it is not known."""
     epoch = epoch_of(audit)
-    return _format.DASH if epoch is None else _format.count(epoch)
+    return _format.DASH if epoch is None else numerals.count(epoch)
 
 
 def measures(audits: Sequence[Audit]) -> tuple[Measure, ...]:

@@ -6,6 +6,7 @@ from typing import get_args
 from mi_audit.reports import _format, _lookup, _series
 from mi_audit.reports._series import Measure
 from mi_audit.reports._table import Column, Row, Table
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit, Subset
 
 
@@ -35,7 +36,7 @@ def sizes(audits: Sequence[Audit]) -> Table:
 
 def _sizes(audit: Audit, subset: Subset) -> tuple[str, str]:
     row = _lookup.row(audit, audit.selected, subset)
-    return (_format.count(row.n_members), _format.count(row.n_non_members)) if row else (_format.DASH, _format.DASH)
+    return (numerals.count(row.n_members), numerals.count(row.n_non_members)) if row else (_format.DASH, _format.DASH)
 
 
 def ends(audits: Sequence[Audit], subset: Subset) -> str:

@@ -2,6 +2,7 @@
 
 from mi_audit.reports import _format, _lookup
 from mi_audit.reports._table import Column, Row, Table
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.estimate import Estimate
 from mi_audit.schema.statistics import BoundRow, ClassLeakRow, Measure, PowerRow
@@ -30,7 +31,7 @@ def bounds(audit: Audit) -> Table | None:
         by_attack.setdefault(row.attack, {})[row.measure] = row
     if not by_attack:
         return None
-    epsilon = {row.attack: str(_format.rounded(row.epsilon, 2)) for row in found.privacy}
+    epsilon = {row.attack: str(numerals.rounded(row.epsilon, 2)) for row in found.privacy}
     p_value = {row.attack: _p_value(row.p_value) for row in found.chances}
     rows = tuple(
         Row(
@@ -50,7 +51,7 @@ def bounds(audit: Audit) -> Table | None:
 
 def _bound_notes(audit: Audit) -> tuple[str, ...]:
     found = audit.statistics
-    alpha = _format.percent(found.alpha, 0)
+    alpha = numerals.percent(found.alpha, 0)
     meaning = (
         f"Upper bounds are wrong in at most {alpha} % of audits, lower ones too, all {found.n_looks} of an attack "
         "together. Rates by the exact box, ties broken at random; AUC by DeLong. A score that is a fixed "
@@ -59,8 +60,8 @@ def _bound_notes(audit: Audit) -> tuple[str, ...]:
     notes = [meaning]
     short = {row.measure: row for row in found.bounds if row.value is None and row.measure in _SHOWN}
     notes += [
-        f"No lower bound for {_NAMES[key]}: it needs at least {_format.count(row.n_needed)} non-members, "
-        f"there are {_format.count(row.n_non_members)}."
+        f"No lower bound for {_NAMES[key]}: it needs at least {numerals.count(row.n_needed)} non-members, "
+        f"there are {numerals.count(row.n_non_members)}."
         for key, row in short.items()
     ]
     flat = dict.fromkeys(row.attack for row in found.bounds if not row.is_informative)
@@ -68,7 +69,7 @@ def _bound_notes(audit: Audit) -> tuple[str, ...]:
     if found.chances:
         notes.append(
             f"p: how often the best of all attacks does as well when membership is shuffled within classes "
-            f"({_format.count(found.chances[0].n_permutations)} times)."
+            f"({numerals.count(found.chances[0].n_permutations)} times)."
         )
     if found.privacy:
         notes.append("Epsilon: of this one model, averaged over samples; not an audit of how it was trained.")
@@ -81,7 +82,7 @@ def worth(audit: Audit) -> Table | None:
     if not shown:
         return None
     rows = tuple(
-        Row((_format.percent(row.prior, 1), _format.with_interval("ppv", row.ppv), _times(row.lift))) for row in shown
+        Row((numerals.percent(row.prior, 1), _format.with_interval("ppv", row.ppv), _times(row.lift))) for row in shown
     )
     heads = (
         Column("members among those asked about, %", "members among\nthose asked about"),
@@ -100,10 +101,10 @@ def classes(audit: Audit) -> Table | None:
     worst = sorted(shown, key=lambda row: (row.p_value, -row.shrunk))[:_N_CLASSES]
     n_leaking = sum(row.p_holm < _LEAKING for row in shown)
     n_left_out = len(audit.class_names) - len(shown)
-    leaking = f"{_format.counted(n_leaking, 'class')} of {_format.count(len(shown))}"
+    leaking = f"{numerals.counted(n_leaking, 'class')} of {numerals.count(len(shown))}"
     notes = [f"{leaking} leak beyond chance (AUC above 0.5, corrected for their number)."]
     if n_left_out > 0:
-        notes.append(f"{_format.counted(n_left_out, 'class')} with too few samples of one side left out.")
+        notes.append(f"{numerals.counted(n_left_out, 'class')} with too few samples of one side left out.")
     heads = (
         Column("class", is_text=True),
         Column("members"),
@@ -130,7 +131,7 @@ def power(audit: Audit) -> Table | None:
         Column("passes, up to", "passes\nup to"),
         Column("samples of a side for a clean model to pass", "needed\nto pass"),
     )
-    sizes = f"{_format.count(shown[0].n_members)} members and {_format.count(shown[0].n_non_members)} non-members"
+    sizes = f"{numerals.count(shown[0].n_members)} members and {numerals.count(shown[0].n_non_members)} non-members"
     notes = (
         f"With {sizes}, in four of five audits, for one attack; rates in %.",
         "Needed: of each side, where nothing leaks.",
@@ -142,8 +143,8 @@ def _class_row(audit: Audit, row: ClassLeakRow) -> Row:
     return Row(
         (
             _lookup.class_name(audit, row.image_class),
-            _format.count(row.n_members),
-            _format.count(row.n_non_members),
+            numerals.count(row.n_members),
+            numerals.count(row.n_non_members),
             _format.with_interval("auc", row.auc),
             _format.number("auc", row.shrunk),
             _p_value(row.p_holm),
@@ -154,7 +155,7 @@ def _class_row(audit: Audit, row: ClassLeakRow) -> Row:
 def _power_row(row: PowerRow) -> Row:
     values = (row.chance, row.detectable, row.limit, row.failing, row.passing)
     shown = (_format.DASH if value is None else _format.number(row.measure, value) for value in values)
-    needed = "never" if row.n_needed is None else _format.count(row.n_needed)
+    needed = "never" if row.n_needed is None else numerals.count(row.n_needed)
     return Row((_NAMES[row.measure], *shown, needed))
 
 
@@ -168,9 +169,9 @@ def _times(lift: Estimate) -> str:
     """A factor with its interval, ``"9.2 (6.1-14.0)"``."""
     if lift.value is None or lift.low is None or lift.high is None:
         return _format.DASH
-    low, high = _format.rounded(lift.low, 1), _format.rounded(lift.high, 1)
-    return f"{_format.rounded(lift.value, 1)}{_format.NO_BREAK_SPACE}({low}{_format.DASH}{high})"
+    low, high = numerals.rounded(lift.low, 1), numerals.rounded(lift.high, 1)
+    return f"{numerals.rounded(lift.value, 1)}{_format.NO_BREAK_SPACE}({low}{_format.DASH}{high})"
 
 
 def _p_value(value: float) -> str:
-    return "<0.001" if value < 0.0005 else str(_format.rounded(value, 3))
+    return "<0.001" if value < 0.0005 else str(numerals.rounded(value, 3))

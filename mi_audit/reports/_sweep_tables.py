@@ -2,6 +2,7 @@
 
 from mi_audit.reports import _format, _lookup, _metrics
 from mi_audit.reports._table import Column, Row, Table
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit, LimitCheck, SweepRow
 
 SWEPT = (
@@ -70,8 +71,8 @@ def resampled(audit: Audit) -> Table | None:
 
 def _draws(shown: list[SweepRow]) -> str:
     n_draws = sorted({numbers.n for row in shown for numbers in row.resampled.values()})
-    times = " to ".join(_format.count(n) for n in dict.fromkeys((n_draws[0], n_draws[-1])))
-    sizes = dict.fromkeys(f"{_format.count(row.n_members)}:{_format.count(row.n_non_members)}" for row in shown)
+    times = " to ".join(numerals.count(n) for n in dict.fromkeys((n_draws[0], n_draws[-1])))
+    sizes = dict.fromkeys(f"{numerals.count(row.n_members)}:{numerals.count(row.n_non_members)}" for row in shown)
     return f"Held-out samples drawn without replacement ({', '.join(sizes)}), {times} times; ± is the SD over draws."
 
 

@@ -5,6 +5,7 @@ from typing import get_args
 
 from mi_audit.reports import _format, _lookup, _metrics
 from mi_audit.reports._table import Column, Row, Table
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import AccuracyRow, Audit, MeanSd, Subset
 
 _ALSO_COMPARED = ("accuracy", "precision.member", "recall.member", "f1.member")
@@ -32,8 +33,8 @@ def accuracy(audit: Audit) -> Table:
         Row(
             (
                 names.get(row.samples, row.samples),
-                _format.count(row.n_members),
-                _format.count(row.n_non_members),
+                numerals.count(row.n_members),
+                numerals.count(row.n_non_members),
                 *(_format.with_interval("accuracy", side) for side in (row.member, row.non_member)),
                 _format.point("accuracy", row.generalisation_gap),
             )
@@ -64,7 +65,7 @@ def confidence(audit: Audit) -> Table:
 
 
 def _side(numbers: MeanSd | None) -> tuple[str, str]:
-    return ("0" if numbers is None else _format.count(numbers.n), _format.mean_sd(numbers))
+    return ("0" if numbers is None else numerals.count(numbers.n), _format.mean_sd(numbers))
 
 
 def comparison(audits: Sequence[Audit]) -> Table:
@@ -126,8 +127,8 @@ def _subset_rows(number: int, audit: Audit) -> list[Row]:
             _format.point("balanced_accuracy", found.naive.get("balanced_accuracy")),
             _format.mean_sd(sure.member if sure else None),
             _format.mean_sd(sure.non_member if sure else None),
-            _format.count(found.n_members),
-            _format.count(found.n_non_members),
+            numerals.count(found.n_members),
+            numerals.count(found.n_non_members),
         )
         rows.append(Row(cells, starts_group=number > 1 and not rows))
     return rows
@@ -156,6 +157,6 @@ def _compared(audit: Audit) -> tuple[str, ...]:
         *(_format.point(key, metrics.get(key)) for key in _ALSO_COMPARED),
         _format.shortened(audit.selected, 60),
         audit.protocol,
-        _format.count(headline.n_members) if headline else "",
-        _format.count(headline.n_non_members) if headline else "",
+        numerals.count(headline.n_members) if headline else "",
+        numerals.count(headline.n_non_members) if headline else "",
     )

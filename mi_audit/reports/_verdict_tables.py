@@ -2,6 +2,7 @@
 
 from mi_audit.reports import _format
 from mi_audit.reports._table import Column, Row, Table
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.verdict import RuleResult, Verdict
 
@@ -21,7 +22,7 @@ def reasons(verdict: Verdict) -> tuple[str, ...]:
     told = [reason for reason in verdict.reasons if reason not in verdict.sentence]
     shown = told[:_MOST_REASONS]
     n_more = len(told) - len(shown)
-    return (*shown, *([f"and {_format.counted(n_more, 'further reason')}, in the table of rules"] if n_more else []))
+    return (*shown, *([f"and {numerals.counted(n_more, 'further reason')}, in the table of rules"] if n_more else []))
 
 
 def policy(verdict: Verdict) -> str:
@@ -85,4 +86,4 @@ def _between(rule: RuleResult) -> str:
 def _figure(rule: RuleResult, value: float | None) -> str:
     if value is None:
         return ""
-    return _format.count(round(value)) if rule.metric is None else _format.number(rule.metric, value)
+    return numerals.count(round(value)) if rule.metric is None else _format.number(rule.metric, value)

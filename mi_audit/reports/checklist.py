@@ -8,6 +8,7 @@ from mi_audit.reports._attack_tables import FEW_SAMPLES
 from mi_audit.reports._outcomes import Point
 from mi_audit.reports.interface import Report
 from mi_audit.reports.markdown import escaped
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 
 _LONGEST_TITLE = 200
@@ -87,11 +88,11 @@ def _accuracy(audit: Audit) -> str:
 def _how(audit: Audit) -> Iterator[_Box]:
     headline = _lookup.headline(audit)
     n_least = min(headline.n_members, headline.n_non_members) if headline else 0
-    members = _format.counted(headline.n_members if headline else 0, "member")
-    sizes = f"{members}, {_format.counted(headline.n_non_members if headline else 0, 'non-member')}"
+    members = numerals.counted(headline.n_members if headline else 0, "member")
+    sizes = f"{members}, {numerals.counted(headline.n_non_members if headline else 0, 'non-member')}"
     yield _Box(n_least >= FEW_SAMPLES, f"Held-out samples on each side, at least {FEW_SAMPLES}", sizes)
     n_learned = sum(not attack.is_fixed for attack in audit.attacks)
-    yield _Box(n_learned > 0, "Attacks beyond the naive one were tried", f"{_format.counted(n_learned, 'attack')}")
+    yield _Box(n_learned > 0, "Attacks beyond the naive one were tried", f"{numerals.counted(n_learned, 'attack')}")
     yield _Box(bool(audit.sweep), "Other ratios of members to non-members were looked at", _ratios(audit))
     controls = [point for point in _outcomes.points(audit) if _is_control(point)]
     yield _Box(
@@ -115,7 +116,7 @@ def _of(points: Sequence[Point], state: str) -> list[Point]:
 def _tally(points: Sequence[Point]) -> str:
     """Counts by state: ``"3 held, 1 failed"``."""
     states = dict.fromkeys(point.state for point in points)
-    return ", ".join(f"{_format.count(len(_of(points, state)))} {state}" for state in states)
+    return ", ".join(f"{numerals.count(len(_of(points, state)))} {state}" for state in states)
 
 
 def _ratios(audit: Audit) -> str:

@@ -17,6 +17,7 @@ from mi_audit.reports._series import BARS
 from mi_audit.reports._table import Column, Row, Table
 from mi_audit.reports._tables import By, Page, document
 from mi_audit.reports.interface import Report
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.finding import Finding
 from mi_audit.schema.verdict import Verdict
@@ -29,7 +30,7 @@ _BULLET = "• "
 _RULES = box.Box("    \n    \n────\n    \n    \n────\n    \n    \n")
 _ASCII_RULES = box.Box("    \n    \n----\n    \n    \n----\n    \n    \n", ascii=True)
 _ASCII = str.maketrans(
-    {_format.DASH: "-", _format.MINUS: "-", "±": "+/-", "…": "...", "─": "-", "▸": ">", "•": "*"}
+    {_format.DASH: "-", numerals.MINUS: "-", "±": "+/-", "…": "...", "─": "-", "▸": ">", "•": "*"}
     | dict(zip(BARS, "_.-:=+*#", strict=True))
 )
 _VERDICT_STYLES = {"PASS": "bold green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow", "INVALID": "bold red"}

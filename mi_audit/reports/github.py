@@ -7,6 +7,7 @@ from typing import Literal
 from mi_audit.reports import _format, _outcomes
 from mi_audit.reports._outcomes import State
 from mi_audit.reports.interface import Report
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 
 _Level = Literal["error", "warning", "notice"]
@@ -79,7 +80,7 @@ def _at_most(found: list[_Annotation]) -> list[_Annotation]:
     """As many as GitHub shows, the last one a count of what is left."""
     if len(found) <= _MOST:
         return found
-    left = _format.count(len(found) - _MOST + 1)
+    left = numerals.count(len(found) - _MOST + 1)
     more = _Annotation(found[0].level, "mi-audit", f"{left} more like these; the other formats have all of them.")
     return [*found[: _MOST - 1], more]
 

@@ -9,6 +9,7 @@ from mi_audit.reports import _format
 from mi_audit.reports._table import Row, Table
 from mi_audit.reports._tables import By, document
 from mi_audit.reports.interface import Report
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 
 # Where two of these meet, fonts have a ligature.
@@ -37,7 +38,7 @@ _SPECIAL = {
     "±": r"$\pm$",
     "…": r"\ldots{}",
     _format.DASH: "--",
-    _format.MINUS: r"$-$",
+    numerals.MINUS: r"$-$",
     _format.NO_BREAK_SPACE: "~",
 }
 _Escaping = Callable[[str], str]

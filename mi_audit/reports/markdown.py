@@ -9,6 +9,7 @@ from mi_audit.reports._facts import Facts
 from mi_audit.reports._table import Row, Table
 from mi_audit.reports._tables import By, Page, document
 from mi_audit.reports.interface import Report
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.finding import Finding
 
@@ -86,7 +87,7 @@ def _fitting(parts: Sequence[str], max_bytes: int) -> Iterator[str]:
     for number, part in enumerate(parts):
         rest -= _size(part)
         if rest < 0:
-            left = _format.counted(len(parts) - number, "part")
+            left = numerals.counted(len(parts) - number, "part")
             yield f"*{left} left out to keep this short; the formats html, json and csv have all of it.*"
             return
         yield part

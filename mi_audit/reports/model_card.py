@@ -7,6 +7,7 @@ from typing import Any
 from mi_audit.reports import _attack_tables, _facts, _format, _lookup, _outcomes, _target_tables, _yaml_text
 from mi_audit.reports.interface import Report
 from mi_audit.reports.markdown import bullets, drawn, escaped
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.estimate import Estimate
 
@@ -68,7 +69,7 @@ def _metrics(audit: Audit) -> Iterator[dict[str, Any]]:
 
 def _metric(kind: str, name: str, estimate: Estimate) -> Iterator[dict[str, Any]]:
     if estimate.value is not None:
-        yield {"type": kind, "name": name, "value": _format.rounded(estimate.value, _DECIMALS)}
+        yield {"type": kind, "name": name, "value": numerals.rounded(estimate.value, _DECIMALS)}
 
 
 def _section(audit: Audit) -> Iterator[str]:

@@ -12,6 +12,7 @@ from mi_audit.metrics.comparing import paired_difference
 from mi_audit.metrics.intervals import clopper_pearson
 from mi_audit.metrics.ranking import auc
 from mi_audit.metrics.tolerance import limit, limits
+from mi_audit.schema.numerals import in_percent
 from mi_audit.stages._simulating import Truth, memorised, outcome, shifted
 from mi_audit.stages.progress import Progress, Silence
 
@@ -68,7 +69,7 @@ def _simulations() -> tuple[tuple[str, Truth, int, str, float, float], ...]:
 def _rate(name: str, wanted: str, hits: tuple[int, int], least: float, most: float) -> Case:
     """Whether a rate can be within its limits: off where an exact interval of 99.8 % lies wholly outside."""
     low, high = clopper_pearson(*hits, level=0.998)
-    expected = f"{wanted} at most {most:.0%}" if least == 0 else f"{wanted} at least {least:.0%}"
+    expected = f"{wanted} at most {in_percent(most, 0)}" if least == 0 else f"{wanted} at least {in_percent(least, 0)}"
     return Case(name, expected, f"{hits[0]} of {hits[1]}", low <= most and high >= least)
 
 

@@ -41,9 +41,9 @@ def test_sizes_and_shapes_that_differ_are_told_with_their_effect() -> None:
 def test_modes_and_file_types_that_differ_are_told_with_their_shares() -> None:
     mixed = heads(500, 0) + heads(300, 1, mode="CMYK") + heads(20, 2, file_type="PNG")
     (shift,) = shifts_of_headers(mixed, heads(800, 3))
-    assert (shift.what, shift.text) == ("mode", "CMYK 36.6% against 0.0%")
+    assert (shift.what, shift.text) == ("mode", "CMYK 36.6 % against 0.0 %")
     (shift,) = shifts_of_headers(heads(100, 0), heads(100, 3, file_type="PNG"))
-    assert (shift.what, shift.text) == ("file type", "JPEG 100.0% against 0.0%")
+    assert (shift.what, shift.text) == ("file type", "JPEG 100.0 % against 0.0 %")
 
 
 def test_few_samples_prove_nothing() -> None:

@@ -16,6 +16,7 @@ from mi_audit import plugins
 from mi_audit.errors import MissingLibraryError
 from mi_audit.reports import _figures_svg, _format
 from mi_audit.reports.html import Html
+from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.verdict import RuleResult
 from mi_audit.stages import report
@@ -302,7 +303,7 @@ def test_the_roc_table_holds_the_points_that_are_drawn(full: Page) -> None:
     row = full_audits.full().figures.roc[0]
     cells = [text for _, text in full.all("td")]
     for rate, recall in zip(row.false_alarm_rate[::10], row.recall[::10], strict=True):
-        pair = (_format.percent(rate), _format.percent(recall))
+        pair = (numerals.percent(rate), numerals.percent(recall))
         assert pair in list(pairwise(cells))
 
 
@@ -411,3 +412,13 @@ def test_matplotlib_is_imported_for_figures_only() -> None:
     code = "import sys, mi_audit.reports.html; print('matplotlib' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_the_verdict_ends_in_plain_words_where_both_rates_are_known() -> None:
+    row = audits.normal().row("xgboost")
+    shares = (row.metrics["recall.member"].value, row.metrics["false_alarm_rate"].value)
+    members, non_members = (f"{100 * share:.0f}" for share in shares if share is not None)
+    (said,) = re.findall(r"In plain words: [^<]*", render("normal"))
+    assert f"about {members} that they" in said
+    assert f"about {non_members}." in said
+    assert "In plain words" not in render("bare")

@@ -10,6 +10,7 @@ import pytest
 
 from mi_audit.reports import _format
 from mi_audit.reports.latex import Latex, escaped
+from mi_audit.schema import numerals
 from tests.reports import audits, verdicts
 
 ALL = audits.ALL | verdicts.ALL
@@ -29,7 +30,7 @@ DECODED = {
     r"\textquotedbl{}": '"',
     r"\ldots{}": "…",
     r"$\pm$": "±",
-    "$-$": _format.MINUS,
+    "$-$": numerals.MINUS,
     "{}": "",
     "{[}": "[",
     "{]}": "]",

@@ -132,7 +132,7 @@ def test_duplicates_say_the_cap_they_would_put_on_what_is_measured():
     message = messages(extract.run(extraction(pixels=pixels)).findings)["exact-duplicates"]
     assert message.startswith("2 non-members have exactly the pixels of a member and left the audit")
     # 2 of 26 non-members behave like members: at a false alarm rate of 0.001 at most 0.001 / (2 / 26) are seen.
-    assert message.endswith("at a false alarm rate of 0.1% at 1.3%")
+    assert message.endswith("at a false alarm rate of 0.1 % at 1.3 %")
 
 
 def test_two_sides_of_the_same_images_are_no_audit():
@@ -172,7 +172,9 @@ def test_sides_of_other_files_are_a_finding(tmp_path):
         dark.save(path, format="TIFF")
     found = messages(extract.run(of_files_again(tmp_path)).findings)
     assert {"shift-in-mode", "shift-in-file-type", "shift-in-colour"} <= set(found)
-    assert "RGB 100.0% against 0.0%" in found["shift-in-mode"] or "CMYK 0.0% against 100.0%" in found["shift-in-mode"]
+    assert (
+        "RGB 100.0 % against 0.0 %" in found["shift-in-mode"] or "CMYK 0.0 % against 100.0 %" in found["shift-in-mode"]
+    )
 
 
 def behaviour(module: nn.Module) -> dict[str, str]:
@@ -239,5 +241,5 @@ def test_a_target_that_looks_untrained_is_told_before_the_long_work():
 
 def test_what_the_target_is_said_to_reach_is_compared():
     cache = extract.run(extraction(expect_accuracy=(0.99,)))
-    assert "expected were 99.00%" in messages(cache.findings)["accuracy-differs"]
+    assert "expected were 99.00 %" in messages(cache.findings)["accuracy-differs"]
     assert cache.provenance["options"]["expect_accuracy"] == [0.99]

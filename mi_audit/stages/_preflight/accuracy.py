@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mi_audit.metrics.intervals import clopper_pearson, newcombe
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
+from mi_audit.schema.numerals import in_percent
 
 IntArray = npt.NDArray[np.int64]
 
@@ -81,8 +82,8 @@ def _differs(side: str, is_correct: npt.NDArray[np.bool_], expected: float, advi
     if low - ROUNDING <= expected <= high + ROUNDING:
         return None
     message = (
-        f"accuracy on {side} is {n_correct / n:.2%} of {n:,} (interval {low:.2%} to {high:.2%}), expected were "
-        f"{expected:.2%}: {advice}"
+        f"accuracy on {side} is {in_percent(n_correct / n)} of {n:,} (interval {in_percent(low)} to "
+        f"{in_percent(high)}), expected were {in_percent(expected)}: {advice}"
     )
     return Finding("accuracy-differs", "error", message)
 
@@ -94,7 +95,8 @@ def _at_chance(label: IntArray, predicted: IntArray, advice: str) -> Finding | N
     chance = float(np.bincount(label, minlength=n_classes) @ np.bincount(predicted, minlength=n_classes)) / n**2
     if clopper_pearson(n_correct, n, LEVEL)[0] > chance:
         return None
-    message = f"accuracy on non-members is {n_correct / n:.2%} of {n:,}, not above chance ({chance:.2%}): {advice}"
+    measured = f"{in_percent(n_correct / n)} of {n:,}"
+    message = f"accuracy on non-members is {measured}, not above chance ({in_percent(chance)}): {advice}"
     return Finding("accuracy-at-chance", "error", message)
 
 
@@ -105,7 +107,8 @@ def _collapsed(label: IntArray, predicted: IntArray, advice: str) -> Finding | N
     share, own = counts[top] / len(label), float((label == top).mean())
     if share <= (1 + own) / 2:
         return None
-    message = f"the target says class {top} for {share:.1%} of the samples, of which {own:.1%} are: {advice}"
+    said = f"the target says class {top} for {in_percent(share, 1)} of the samples"
+    message = f"{said}, of which {in_percent(own, 1)} are: {advice}"
     return Finding("predictions-collapsed", "error", message)
 
 
@@ -114,7 +117,7 @@ def _swapped(members: npt.NDArray[np.bool_], non_members: npt.NDArray[np.bool_])
     if members.mean() >= non_members.mean() - MAX_DEFICIT or newcombe(*counts, LEVEL)[1] >= 0:
         return None
     message = (
-        f"the target is right on {members.mean():.2%} of the members and {non_members.mean():.2%} of the non-members: "
-        "the two sides look swapped, or this target was trained on other samples"
+        f"the target is right on {in_percent(members.mean())} of the members and {in_percent(non_members.mean())} of "
+        "the non-members: the two sides look swapped, or this target was trained on other samples"
     )
     return Finding("sides-look-swapped", "error", message)

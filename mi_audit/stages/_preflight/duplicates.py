@@ -9,6 +9,7 @@ from mi_audit.datasets._duplicates import exact_duplicates
 from mi_audit.datasets._fingerprints import Fingerprints
 from mi_audit.datasets._near_duplicates import near_duplicates
 from mi_audit.schema.finding import Finding
+from mi_audit.schema.numerals import in_percent
 from mi_audit.stages._extraction import Extraction
 
 # The false alarm rate at which the cap is said: the smallest that reports show.
@@ -66,6 +67,6 @@ def _cap(n: int, n_all: int, who: str) -> str:
     if share <= FALSE_ALARM_RATE:
         return ""
     return (
-        f"{who} cap the true positive rate that can be measured at a false alarm rate of {FALSE_ALARM_RATE:.1%} "
-        f"at {FALSE_ALARM_RATE / share:.1%}"
+        f"{who} cap the true positive rate that can be measured at a false alarm rate of "
+        f"{in_percent(FALSE_ALARM_RATE, 1)} at {in_percent(FALSE_ALARM_RATE / share, 1)}"
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mi_audit.schema.numerals import in_percent
 from mi_audit.targets._identification.candidates import Candidate
 from mi_audit.targets._identification.deciding import Decision
 from mi_audit.targets._identification.hypotheses import Hypothesis
@@ -78,17 +79,18 @@ def _on_normalisation(chosen: Hypothesis, trials: Sequence[Trial]) -> tuple[str,
     ]
     rest = f"; {'; '.join(shown)}" if shown else ""
     constants = described(chosen, with_name=False)
-    return (f"tried on {n_all} samples: {constants} gives {own.accuracy:.1%}{rest}",)
+    return (f"tried on {n_all} samples: {constants} gives {in_percent(own.accuracy, 1)}{rest}",)
 
 
 def _accuracy(trial: Trial, n_all: int) -> str:
     """How often it is right, with how many samples it was tried on where that is another number than `n_all`."""
     n = len(trial.is_correct)
-    return f"{trial.accuracy:.1%}" + (f" of {n}" if n != n_all else "")
+    return f"{in_percent(trial.accuracy, 1)}" + (f" of {n}" if n != n_all else "")
 
 
 def _on_veto(chosen: Hypothesis, trials: Sequence[Trial], decision: Decision | None) -> tuple[str, ...]:
     if decision is None or not decision.is_vetoed or not trials or trials[0].hypothesis is chosen:
         return ()
     prior = trials[0]
-    return (f"the likeliest by names, {described(prior.hypothesis)}, was ruled out by the data ({prior.accuracy:.1%})",)
+    accuracy = in_percent(prior.accuracy, 1)
+    return (f"the likeliest by names, {described(prior.hypothesis)}, was ruled out by the data ({accuracy})",)

@@ -51,7 +51,7 @@ def test_the_likeliest_normalisation_stands_where_it_is_right(tmp_path: Path) ->
     assert target.name == "cifar_resnet20"
     assert target.preprocessing.mean == CIFAR10.mean
     assert target.notes[0].startswith("the network is cifar_resnet20")
-    assert "tried on 128 samples: 0.4914,0.4822,0.4465 / 0.2023,0.1994,0.201 gives 100.0%" in target.notes[1]
+    assert "tried on 128 samples: 0.4914,0.4822,0.4465 / 0.2023,0.1994,0.201 gives 100.0 %" in target.notes[1]
 
 
 @pytest.mark.parametrize("arch", [None, "cifar_resnet20"])

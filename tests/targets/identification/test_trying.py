@@ -74,6 +74,6 @@ def test_samples_are_counted_where_they_differ(tmp_path: Path, network: tuple[to
     torch.save(module.state_dict(), tmp_path / "net.pt")
     target = File().open(str(tmp_path / "net.pt"), request(probe))
     note = next(note for note in target.notes if note.startswith("tried on"))
-    assert note.startswith(f"tried on {N} samples: 0.4914,0.4822,0.4465 / 0.2023,0.1994,0.201 gives 100.0%;")
+    assert note.startswith(f"tried on {N} samples: 0.4914,0.4822,0.4465 / 0.2023,0.1994,0.201 gives 100.0 %;")
     assert f"% of {N_FIRST}" in note
     assert f"% of {N}" not in note
