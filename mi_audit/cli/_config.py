@@ -147,7 +147,7 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise InputError(f"{path.name}: expected a small file, got {path.stat().st_size:,} bytes")
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name}: cannot be read as UTF-8 text ({error})") from error
 

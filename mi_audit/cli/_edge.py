@@ -6,10 +6,9 @@ stdout carries the product, stderr everything else. 0 done, 1 over a limit, 2 co
 
 import contextlib
 import os
-import shutil
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mi_audit.errors import MiAuditError, OutputError
@@ -20,6 +19,7 @@ BUG_TIP = "this is a bug of mi-audit: please report it with the lines above"
 
 
 _verbosity = {"is_verbose": False}
+_closing: list[Callable[[], None]] = []
 
 
 @contextlib.contextmanager
@@ -27,7 +27,8 @@ def guarded() -> Iterator[None]:
     """Turn what goes wrong into messages and exit codes: our own errors into two lines, others into a traceback."""
     _verbosity["is_verbose"] = False
     try:
-        yield
+        with _closed():
+            yield
     except MiAuditError as error:
         say(f"error: {error}")
         if error.tip:
@@ -52,6 +53,21 @@ def guarded() -> Iterator[None]:
         sys.exit(COULD_NOT_RUN)
 
 
+@contextlib.contextmanager
+def _closed() -> Iterator[None]:
+    """Close what draws on the terminal before a message is printed below it, and at the end."""
+    try:
+        yield
+    finally:
+        while _closing:
+            _closing.pop()()
+
+
+def close_at_the_end(close: Callable[[], None]) -> None:
+    """Have this called when the command ends, however it ends, before its last message."""
+    _closing.append(close)
+
+
 def be_verbose() -> None:
     """From now on, show where in the program an error arose."""
     _verbosity["is_verbose"] = True
@@ -74,13 +90,19 @@ def product(text: str) -> None:
 
 
 def width() -> int:
-    """Columns of the terminal, or 80 where there is none."""
-    return max(40, min(200, shutil.get_terminal_size((80, 24)).columns))
+    """What ``COLUMNS`` says, or the columns of the terminal, or 80 where there is none; from 40 to 200."""
+    said = os.environ.get("COLUMNS", "")
+    columns = int(said) if said.isascii() and said.isdecimal() else 0
+    if not columns:
+        with contextlib.suppress(OSError, ValueError):  # no terminal; no file at all
+            columns = os.get_terminal_size(sys.stdout.fileno()).columns
+    return max(40, min(200, columns or 80))
 
 
 def has_color() -> bool:
-    """Whether stdout is a terminal that takes colour; ``NO_COLOR`` is honoured."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Whether stdout is a terminal that takes colour; ``NO_COLOR`` is honoured, and no ``TERM`` is a dumb one."""
+    is_dumb = os.environ.get("TERM", "" if os.name == "nt" else "dumb") == "dumb"
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and not is_dumb
 
 
 def is_ascii() -> bool:

@@ -5,9 +5,10 @@ import time
 
 import typer
 
-from mi_audit.cli._edge import say
+from mi_audit.cli._edge import close_at_the_end, say
 
 SECONDS_BETWEEN_LINES = 30.0
+_WIDE = 70
 
 
 def progress(*, quiet: bool, remarks_only: bool = False) -> "Lines | Bar | Quiet":
@@ -61,8 +62,8 @@ class Lines:
         if time.monotonic() - self._last >= SECONDS_BETWEEN_LINES:
             self._last = time.monotonic()
             rate = (self._done - self._first) / (self._last - self._began)
-            left = (self._total - self._done) / rate
-            say(f"{self._what}: {self._done:,} of {self._total:,}, {rate:,.0f}/s, {left:,.0f} s left")
+            pace = f", {_per_second(rate)}, {(self._total - self._done) / rate:,.0f} s left" if rate else ""
+            say(f"{self._what}: {self._done:,} of {self._total:,}{pace}")
 
     def finish(self) -> None:
         """Say how long it took."""
@@ -73,23 +74,30 @@ class Lines:
         say(message)
 
 
+def _per_second(rate: float) -> str:
+    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
+
+
 class Bar:
-    """A bar on a terminal."""
+    """A bar on a terminal; on a narrow one the numbers alone."""
 
     def start(self, what: str, total: int, done: int = 0) -> None:
         """Draw it."""
         from rich import progress
         from rich.console import Console
 
-        self._bar = progress.Progress(
+        console = Console(stderr=True)
+        is_wide = console.width >= _WIDE
+        columns = (
             progress.TextColumn("{task.description}"),
-            progress.BarColumn(),
+            progress.BarColumn() if is_wide else None,
             progress.MofNCompleteColumn(),
             progress.TextColumn("{task.fields[rate]}"),
-            progress.TimeElapsedColumn(),
-            progress.TimeRemainingColumn(),
-            console=Console(stderr=True),
+            progress.TimeElapsedColumn() if is_wide else None,
+            progress.TimeRemainingColumn() if is_wide else None,
         )
+        self._bar = progress.Progress(*filter(None, columns), console=console)
+        close_at_the_end(self.finish)
         self._began, self._done = time.monotonic(), 0
         self._task = self._bar.add_task(what, total=total, completed=done, rate="")
         self._bar.start()
@@ -98,11 +106,12 @@ class Bar:
         """Move it."""
         self._done += steps
         rate = self._done / max(1e-9, time.monotonic() - self._began)
-        self._bar.update(self._task, advance=steps, rate=f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
+        self._bar.update(self._task, advance=steps, rate=_per_second(rate))
 
     def finish(self) -> None:
         """Leave it as it is."""
-        self._bar.stop()
+        if self._bar.live.is_started:
+            self._bar.stop()
 
     def say(self, message: str) -> None:
         """Say it above the bar."""

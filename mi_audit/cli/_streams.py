@@ -22,6 +22,12 @@ class _Stream(io.TextIOWrapper):
             super().write(text)
         return len(text)
 
+    def write_utf8(self, text: str) -> None:
+        """Write it in UTF-8 with bare newlines, whatever this stream's encoding, or drop it where nobody reads."""
+        self.flush()
+        with self._dropping():
+            self.buffer.write(text.encode())
+
     def flush(self) -> None:
         """Hand it on, or drop it where nobody reads."""
         with self._dropping():
@@ -38,6 +44,15 @@ class _Stream(io.TextIOWrapper):
             if self.fileno() == 1 and not isinstance(error, BrokenPipeError):
                 tip = "send stdout elsewhere; what was written with --out is there"
                 raise OutputError(f"stdout: cannot be written: {error.strerror}", tip=tip) from error
+
+
+def write_document(text: str) -> None:
+    """Write a document to stdout: to a file or pipe the bytes that a file of ours has, to a terminal its own."""
+    if isinstance(sys.stdout, _Stream) and not sys.stdout.isatty():
+        sys.stdout.write_utf8(text)
+    else:
+        sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def protect() -> None:

@@ -7,6 +7,7 @@ import typer
 
 from mi_audit.cli._edge import check_writable, has_color, is_ascii, product, say, width, write_text
 from mi_audit.cli._options import listed
+from mi_audit.cli._streams import write_document
 from mi_audit.errors import UsageError
 
 _BY = ("audit", "epoch")
@@ -56,7 +57,7 @@ def report(
     for path, content in texts:
         write_text(path, content, is_private=per_sample)
     if shown is not None:
-        product(shown)
+        product(shown) if streamed == "console" else write_document(shown)
 
 
 def _check_outputs(paths: list[Path], inputs: list[Path]) -> None:

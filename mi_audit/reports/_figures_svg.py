@@ -5,6 +5,7 @@ anywhere; the same numbers give the same bytes. matplotlib is imported when a fi
 """
 
 import io
+import logging
 import re
 import typing
 import unicodedata
@@ -132,6 +133,7 @@ def panel(title: str, description: str, draw: Callable[["Axes"], None], size: tu
     Raises:
         MissingLibraryError: matplotlib is not installed.
     """
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # its first cache of fonts is no news
     try:
         import matplotlib.style
         from matplotlib.backends.backend_svg import FigureCanvasSVG

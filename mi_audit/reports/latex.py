@@ -13,11 +13,15 @@ from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
 
 # Where two of these meet, fonts have a ligature.
-_LIGATURE = re.compile(r"(?<=[-\u2013'`?!])(?=[-\u2013'`])")
+_LIGATURE = re.compile(r"(?<=[-\u2013'`?!,])(?=[-\u2013'`,])")
 _BREAK = "\0"
+# Where a name may go on in the next line: behind its parts, and somewhere in what has none.
+_SEAM = re.compile(r"(?<=[/:_.=@-])(?=[^\s\0])|(?<=\w{18})(?=\w)")
+_LINE_BREAK = "\1"
 # Of these, `[` and `*` would be an argument of a line break before them.
 _SPECIAL = {
     _BREAK: "{}",
+    _LINE_BREAK: "\\allowbreak{}",
     "\\": r"\textbackslash{}",
     "{": r"\{",
     "}": r"\}",
@@ -43,7 +47,11 @@ _SPECIAL = {
 }
 _Escaping = Callable[[str], str]
 _LAST_LATIN = 0x17F
-_PREAMBLE = "% Needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}; text is UTF-8."
+_NOT_IN_T1 = "\u0126\u0127\u0138\u013f\u0140\u0149\u0166\u0167\u017f"  # letters of this range that the encoding lacks
+_PREAMBLE = "% Needs \\usepackage{array,booktabs} and \\usepackage[T1]{fontenc}; text is UTF-8."
+_TABLES_AT_ONCE = 16  # LaTeX holds eighteen floats that wait for their page
+_LONG_TEXT = 18
+_NARROW = r">{\raggedright\arraybackslash}p{.2\linewidth}"
 
 
 @dataclass(frozen=True)
@@ -70,12 +78,15 @@ class Latex(Report):
             tables += [_titled(table, page.title, n_pages=len(shown.pages)) for table in page.tables]
         tables += shown.paper
         drawn = [_drawn(_essential(table), number, self.unicode) for number, table in enumerate(tables, start=1)]
+        for i in range(_TABLES_AT_ONCE, len(drawn), _TABLES_AT_ONCE):
+            drawn[i] = f"\\clearpage\n{drawn[i]}"
         return "\n\n".join([_PREAMBLE, *drawn]) + "\n"
 
 
-def escaped(text: str, *, unicode: bool = False) -> str:
-    """Text that LaTeX prints as it is, on one line."""
+def escaped(text: str, *, unicode: bool = False, has_seams: bool = False) -> str:
+    """Text that LaTeX prints as it is, on one line, or with seams on several where a column is narrow."""
     seen = _LIGATURE.sub(_BREAK, _format.visible(text))
+    seen = _SEAM.sub(_LINE_BREAK, seen) if has_seams else seen
     return "".join(_character(char, unicode=unicode) for char in seen)
 
 
@@ -84,7 +95,7 @@ def _character(char: str, *, unicode: bool) -> str:
         return _SPECIAL[char]
     if char.isascii() or unicode:
         return char
-    is_latin = ord(char) <= _LAST_LATIN and unicodedata.category(char).startswith("L")
+    is_latin = ord(char) <= _LAST_LATIN and unicodedata.category(char).startswith("L") and char not in _NOT_IN_T1
     return char if is_latin else f"\\texttt{{U+{ord(char):04X}}}"
 
 
@@ -103,18 +114,18 @@ def _drawn(table: Table, number: int, unicode: bool) -> str:
     def tex(text: str) -> str:
         return escaped(text, unicode=unicode)
 
-    columns = "".join("l" if column.is_text else "r" for column in table.columns)
+    columns = [_column(table, i) for i in range(len(table.columns))]
     heads = [_head(column.heading or column.name, tex) for column in table.columns]
     lines = [
         r"\begin{table}",
-        r"  \centering",
+        r"  \centering\footnotesize\setlength{\tabcolsep}{3pt}",
         f"  \\caption{{{tex(table.title)}}}",
         f"  \\label{{tab:mi-audit-{number}}}",
-        f"  \\begin{{tabular}}{{{columns}}}",
+        f"  \\begin{{tabular}}{{{''.join(columns)}}}",
         r"    \toprule",
         f"    {' & '.join(heads)} \\\\",
         r"    \midrule",
-        *_lines(table.rows, tex),
+        *_lines(table.rows, columns, unicode),
         r"    \bottomrule",
         r"  \end{tabular}",
         *(f"  \\par\\smallskip{{\\footnotesize {tex(note)}\\par}}" for note in table.notes),
@@ -129,10 +140,21 @@ def _head(heading: str, tex: _Escaping) -> str:
     return lines[0] if len(lines) == 1 else "\\shortstack{" + r" \\ ".join(lines) + "}"
 
 
-def _lines(rows: Sequence[Row], tex: _Escaping) -> Iterator[str]:
+def _column(table: Table, position: int) -> str:
+    """Numbers to the right; text to the left, in a column of a fixed width where it is long."""
+    if not table.columns[position].is_text:
+        return "r"
+    longest = max((len(row.cells[position]) for row in table.rows), default=0)
+    return _NARROW if longest > _LONG_TEXT else "l"
+
+
+def _lines(rows: Sequence[Row], columns: Sequence[str], unicode: bool) -> Iterator[str]:
     for i, row in enumerate(rows):
         if row.starts_group and i:
             yield r"    \addlinespace"
-        cells = [tex(cell) for cell in row.cells]
+        cells = [
+            escaped(cell, unicode=unicode, has_seams=column == _NARROW)
+            for cell, column in zip(row.cells, columns, strict=True)
+        ]
         shown = [f"\\textbf{{{cell}}}" if cell and row.is_marked else cell for cell in cells]
         yield f"    {' & '.join(shown)} \\\\"

@@ -14,11 +14,12 @@ from mi_audit.schema.audit import Audit
 from mi_audit.schema.finding import Finding
 
 # What Markdown, its tables, or the HTML inside it would take for more than text. A dot and a colon are escaped where a
-# bare address would become a link.
+# bare address would become a link; at an @, which would write to somebody or call somebody, no escape helps.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~$]|(?<=www)\.|:(?=//)", re.IGNORECASE)
 _BLOCK = re.compile(r"^(\d*)([-+=.)])")
 _RESERVE = 200
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_CALL = re.compile(r"@(?=[\w.-])")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Markdown(Report):
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
     seen = _format.visible(text).replace(_format.NO_BREAK_SPACE, " ")
-    return re.sub("[&<>]", lambda found: _ENTITIES[found[0]], _SPECIAL.sub(_backslashed, seen))
+    plain = re.sub("[&<>]", lambda found: _ENTITIES[found[0]], _SPECIAL.sub(_backslashed, seen))
+    return _CALL.sub("@<!-- -->", plain)
 
 
 def _backslashed(found: re.Match[str]) -> str:

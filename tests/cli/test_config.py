@@ -52,6 +52,15 @@ def test_values_have_the_form_that_the_command_line_reads(values):
     assert values(environment={"MI_AUDIT_BY_CLASS": "0"})["evaluate"]["by-class"][0] is False
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_files_of_other_editors_are_read_alike(tmp_path, mark, end):
+    (tmp_path / "mi-audit.toml").write_bytes(f'{mark}device = "cpu"{end}[extract]{end}seed = 4{end}'.encode())
+    found = _config.settings(COMMANDS, tmp_path, {})
+    own = {one.option: one.value for one in found["extract"]}
+    assert (own["device"], own["seed"]) == ("cpu", "4")
+
+
 def test_a_project_file_counts_where_there_is_no_file_of_our_own(values):
     project = '[project]\nname = "x"\n[tool.mi-audit]\ndevice = "cpu"\n[tool.mi-audit.report]\nby = "epoch"\n'
     found = values(project, file="pyproject.toml")

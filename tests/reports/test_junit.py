@@ -93,7 +93,7 @@ def test_what_is_skipped_says_why() -> None:
 
 def test_a_pass_has_no_failure_and_nothing_skipped() -> None:
     root = parsed(verdicts.passed())
-    assert (root.get("failures"), root.get("skipped"), root.get("errors")) == ("0", "0", "0")
+    assert (root.get("failures"), root.find("testsuite").get("skipped"), root.get("errors")) == ("0", "0", "0")
     assert set(states(verdicts.passed()).values()) == {"passed"}
 
 
@@ -105,8 +105,8 @@ def test_counts_are_those_of_the_cases() -> None:
     root = parsed(verdicts.judged(), audits.limited(), audits.normal())
     for kind, tag in (("tests", "testcase"), ("failures", "failure"), ("skipped", "skipped")):
         n = len(list(root.iter(tag)))
-        assert int(root.get(kind, "")) == n
         assert sum(int(suite.get(kind, "")) for suite in root) == n
+        assert kind == "skipped" or int(root.get(kind, "")) == n
 
 
 @pytest.mark.parametrize("text", audits.HOSTILE[:-1])

@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,13 @@ from mi_audit.schema import numerals
 from tests.reports import audits, verdicts
 
 ALL = audits.ALL | verdicts.ALL
-SETS = {name: (name,) for name in ALL} | {"several": ("normal", "paper", "hostile_verdict")}
+SETS = {name: (name,) for name in ALL} | {
+    "several": ("normal", "paper", "hostile_verdict"),
+    "many": ("normal", "paper", "judged", "per_class", "on_features", "many_attacks"),
+}
 COMMANDS = {
     *("begin", "end", "centering", "caption", "label", "toprule", "midrule", "bottomrule", "addlinespace"),
+    *("clearpage", "setlength", "tabcolsep", "raggedright", "arraybackslash", "linewidth", "allowbreak"),
     *("shortstack", "textbf", "texttt", "par", "smallskip", "footnotesize", "pm", "ldots"),
     *("textbackslash", "textasciicircum", "textasciitilde", "textless", "textgreater", "textbar", "textquotedbl"),
 }
@@ -31,6 +34,7 @@ DECODED = {
     r"\ldots{}": "…",
     r"$\pm$": "±",
     "$-$": numerals.MINUS,
+    r"\allowbreak{}": "",
     "{}": "",
     "{[}": "[",
     "{]}": "]",
@@ -39,6 +43,9 @@ DECODED = {
     **{f"\\{char}": char for char in "{}$&#%_"},
 }
 TOKEN = re.compile("|".join([r"\\texttt\{U\+[0-9A-F]+\}", *(re.escape(code) for code in DECODED), "."]))
+
+
+NARROW = r">{\raggedright\arraybackslash}p{.2\linewidth}"
 
 
 def render(name: str) -> str:
@@ -73,14 +80,15 @@ def test_braces_dollars_and_environments_are_balanced(name: str) -> None:
 
 @pytest.mark.parametrize("name", SETS)
 def test_there_is_no_command_but_ours(name: str) -> None:
-    plain = render(name).replace("\\\\", " ")
+    plain = render(name).replace(NARROW, "p").replace("\\\\", " ")
     assert set(re.findall(r"\\([A-Za-z]+)", re.sub(r"^%.*$", "", plain, flags=re.MULTILINE))) <= COMMANDS
     assert not re.search(r"[#^\"|<>]", re.sub(r"\\[#_%&${}]|^%.*$", "", plain, flags=re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_every_row_has_a_cell_per_column(name: str) -> None:
-    bodies = re.findall(r"\\begin\{tabular\}\{([lr]+)\}\n(.*?)\\end\{tabular\}", render(name), re.DOTALL)
+    text = render(name).replace(NARROW, "p")
+    bodies = re.findall(r"\\begin\{tabular\}\{([lrp]+)\}\n(.*?)\\end\{tabular\}", text, re.DOTALL)
     assert bodies or name == "bare"
     for columns, body in bodies:
         rows = [line for line in body.split("\n") if line.endswith(r"\\")]
@@ -122,13 +130,33 @@ def test_labels_are_unique() -> None:
     assert len(labels) == len(set(labels)) > 10
 
 
-def test_it_compiles_where_a_tex_is_there(tmp_path: Path) -> None:
+def test_letters_that_the_encoding_lacks_are_written_as_their_code() -> None:
+    assert escaped("Ħamrun") == r"\texttt{U+0126}amrun"
+    assert escaped("ŧ", unicode=True) == "ŧ"
+
+
+def test_more_tables_than_tex_can_hold_are_printed_in_between() -> None:
+    parts = render("many").split("\\clearpage")
+    assert len(parts) > 2
+    assert all(part.count(r"\begin{table}") <= 16 for part in parts)
+
+
+def test_long_names_have_seams_and_numbers_have_none() -> None:
+    text = render("many")
+    assert re.search(r"[a-z][/:-]\\allowbreak\{\}[a-z]", text)
+    assert not re.search(r"\d\.\\allowbreak\{\}\d\d~", text)
+
+
+@pytest.mark.parametrize("name", [*SETS, "letters"])
+def test_it_compiles_where_a_tex_is_there(name: str, tmp_path: Path) -> None:
     engine = next((name for name in ("pdflatex", "tectonic") if shutil.which(name)), None)
     if engine is None:
         pytest.skip("needs a TeX")
-    audit = replace(verdicts.hostile(), sweep=())
-    (tmp_path / "tables.tex").write_text(Latex().render([audit, audits.paper()]), encoding="utf-8")
-    body = r"\documentclass{article}\usepackage{booktabs}\usepackage[T1]{fontenc}\begin{document}"
+    letters = " ".join(escaped(chr(code)) for code in range(0xA1, 0x250))
+    (tmp_path / "tables.tex").write_text(letters if name == "letters" else render(name), encoding="utf-8")
+    body = r"\documentclass{article}\usepackage{array,booktabs}\usepackage[T1]{fontenc}\begin{document}"
     (tmp_path / "main.tex").write_text(body + r"\input{tables}\end{document}", encoding="utf-8")
     flags = ["-halt-on-error", "-interaction=nonstopmode"] if engine == "pdflatex" else []
     subprocess.run([engine, *flags, "main.tex"], cwd=tmp_path, check=True, capture_output=True)
+    too_wide = re.findall(r"Overfull \\hbox \((\d+)\.", (tmp_path / "main.log").read_text(errors="replace"))
+    assert all(int(points) < 60 for points in too_wide) or name in ("hostile", "hostile_verdict", "several")

@@ -62,6 +62,12 @@ def test_hostile_names_are_shown_as_they_are() -> None:
         assert " ".join(_format.visible(shown).split()) in [" ".join(cell.split()) for cell in cells]
 
 
+@pytest.mark.parametrize("text", ["user@evil.com", "@octocat", "mailto:a@b.c", "a @ b"])
+def test_an_at_calls_nobody(text: str) -> None:
+    assert not re.search(r"@[\w.-]", escaped(text))
+    assert text in " ".join(re.sub("<[^>]*>", "", MarkdownIt("commonmark").render(escaped(text))).split())
+
+
 @pytest.mark.parametrize("text", ["http://evil.example/x", "https://evil.example", "see www.evil.example"])
 def test_bare_addresses_are_no_links_to_parsers_that_look_for_them(text: str) -> None:
     assert not re.search(r"https?://|www\.", escaped(text))
