@@ -67,6 +67,7 @@ tr.marked td.text:last-child{font-weight:400}
 table.wide{font-size:.8rem}
 .wide th,.wide td{padding:.3rem .27rem}
 .wide thead th{min-width:3.4rem}
+.wide th.text,.wide td.text{padding-left:.6rem}
 tr.group th,tr.group td{border-top:2px solid var(--line)}
 figure{margin:1.4rem 0}
 figcaption{font-weight:650}
