@@ -56,8 +56,9 @@ def find(name: str) -> tuple[Blueprint, ...]:
     """
     library, colon, bare = name.rpartition(":")
     if colon and library not in _FINDERS:
-        tip = f"--arch python:{name}" if ".py" in library else "architectures are NAME, timm:NAME or torchvision:NAME"
-        raise UsageError(f"unknown architecture {name!r}", tip=f"{tip}; {OWN_NETWORK}")
+        known_forms = f"architectures are NAME, timm:NAME or torchvision:NAME; {OWN_NETWORK}"
+        tip = f"--arch python:{name}" if library.endswith(".py") else known_forms
+        raise UsageError(f"unknown architecture {name!r}", tip=tip)
     searched = (library,) if colon else tuple(_FINDERS)
     # A built-in name is looked up nowhere else: timm takes a second to import.
     own = _find_built_in(bare) if "built-in" in searched else []

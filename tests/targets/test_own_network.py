@@ -167,7 +167,7 @@ def test_a_normalisation_that_nobody_gave_is_a_doubt_and_a_given_one_is_none(tmp
     assert of_code.doubts == target.doubts
 
 
-def test_a_normalisation_for_which_the_data_speak_is_used_and_stays_a_doubt(tmp_path):
+def test_a_normalisation_that_the_data_speak_for_is_used_and_stays_a_doubt(tmp_path):
     module, arch = centred(network(tmp_path), CIFAR10), code_in(tmp_path)
     probe = labelled(module, CIFAR10)
     said = []
@@ -176,7 +176,7 @@ def test_a_normalisation_for_which_the_data_speak_is_used_and_stays_a_doubt(tmp_
     (doubt,) = target.doubts
     assert doubt.startswith("--mean/--std were not given: images are normalised with 0.4914,0.4822,0.4465 / ")
     assert any("gives 100.0 %" in note for note in target.notes)
-    assert said == ["finding the normalisation"]
+    assert said == ["finding the normalisation, since --mean/--std were not given"]
 
 
 def test_what_takes_no_weights_is_refused(tmp_path):
@@ -215,7 +215,7 @@ def test_an_unknown_architecture_says_how_ones_own_is_named(name):
 def test_a_file_without_the_prefix_is_told_to_have_it():
     with pytest.raises(UsageError) as caught:
         find("net.py:Net")
-    assert str(caught.value.tip).startswith("--arch python:net.py:Net")
+    assert caught.value.tip == "--arch python:net.py:Net"
 
 
 SPLIT = "from layers.blocks import Net\n"

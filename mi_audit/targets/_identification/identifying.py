@@ -80,7 +80,7 @@ def settled(
     if request.probe is None or (field.is_given and len(in_order) == 1):
         return _untried(path, field, in_order, request, source)
     if field.is_given:
-        request.say("finding the normalisation")
+        request.say("finding the normalisation, since --mean/--std were not given")
     return _tried(path, field, questions, request, source)
 
 

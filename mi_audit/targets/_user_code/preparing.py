@@ -63,7 +63,7 @@ def doubt_on(chosen: Preprocessing) -> str:
     if {*chosen.mean} == {0.0} and {*chosen.std} == {1.0}:
         what = "pixels go in as [0, 1]: --mean/--std were not given"
     else:
-        what = f"--mean/--std were not given: images are normalised with {mean} / {std}, for which the data speak"
+        what = f"--mean/--std were not given: images are normalised with {mean} / {std}, chosen on the data"
     return f"{what}; --mean {mean} --std {std} says that this is right"
 
 
