@@ -179,6 +179,17 @@ def test_a_normalisation_that_the_data_speak_for_is_used_and_stays_a_doubt(tmp_p
     assert said == ["finding the normalisation, since --mean/--std were not given"]
 
 
+def test_constants_of_the_data_set_that_the_data_rule_out_leave_a_doubt(tmp_path):
+    module, arch = centred(network(tmp_path), IDENTITY), code_in(tmp_path)
+    right, wrong = labelled(module, IDENTITY), labelled(module, CIFAR10)
+    doubts = [
+        opened(tmp_path, arch, module.state_dict(), data_name="cifar10", probe=lambda _, probe=probe: probe).doubts
+        for probe in (right, wrong)
+    ]
+    assert doubts[0][0].startswith("pixels go in as [0, 1]")
+    assert doubts[1] == ()
+
+
 def test_what_takes_no_weights_is_refused(tmp_path):
     state = network(tmp_path).state_dict()
     with pytest.raises(CheckpointError, match=r"net\.py: function: expected a torch\.nn\.Module"):

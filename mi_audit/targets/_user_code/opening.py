@@ -63,7 +63,8 @@ def opened(code: Code, request: TargetRequest, weights: Weights | None = None) -
         questions = {candidate.name: [Hypothesis(candidate, one) for one in choices.preprocessings]}
         source = candidate.name if weights is None else path.name
         target = settled(path, field, questions, request, source=source)
-    return target if choices.is_known else replace(target, doubts=(doubt_on(target.preprocessing),))
+    is_known = choices.is_known and target.preprocessing == choices.preprocessings[0]
+    return target if is_known else replace(target, doubts=(doubt_on(target.preprocessing),))
 
 
 def _run(code: Code, request: TargetRequest) -> Returned:

@@ -24,7 +24,7 @@ class Choices:
 
     Attributes:
         preprocessings: the likeliest first; of one size, with different normalisations.
-        is_known: whether the user, the function, the checkpoint or the name of the data set says the normalisation.
+        is_known: whether the user, the function, the checkpoint or the name of the data set says the likeliest.
         notes: on the size.
     """
 

@@ -4,6 +4,7 @@ What goes wrong in it is the user's to read: one line with their file and line n
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import random
@@ -66,8 +67,7 @@ class Source:
 
         It is `digest` where nothing was imported. Libraries count by their versions elsewhere, not here.
         """
-        files = {Path(str(module.__file__)).resolve() for module in _own_modules(self.folder).values()}
-        others = sorted(files - {self.path.resolve()})
+        others = sorted({*_own_modules(self.folder).values()} - {self.folder / self.path.name, self.path.resolve()})
         if not others:
             return self.digest, ()
         names = tuple(file.relative_to(self.folder).as_posix() for file in others)
@@ -92,28 +92,28 @@ class Source:
         return module
 
 
-def _own_modules(folder: Path) -> dict[str, types.ModuleType]:
-    """The modules that were loaded from the folder or from below it, by name.
+def _own_modules(folder: Path) -> dict[str, Path]:
+    """The files of the modules that were loaded from the folder or from below it, by the names of the modules.
 
     None of them are the script that runs, mi-audit itself, and libraries, which a virtual environment in the folder
     holds; what somebody else imported from there before counts, since an import would find it.
     """
-    return {
-        name: module
-        for name, module in list(sys.modules.items())
-        if not (name.partition(".")[0] in _NOT_OWN or name.startswith(_PRIVATE))
-        and _lies_below(folder, getattr(module, "__file__", None))
-    }
+    resolved = functools.cache(lambda directory: Path(directory).resolve())  # thousands of modules, hundreds of folders
+    found = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.partition(".")[0] in _NOT_OWN or name.startswith(_PRIVATE) or not isinstance(file, str):
+            continue
+        path = resolved(os.path.dirname(file)) / os.path.basename(file)  # noqa: PTH119, PTH120 - Path is slower
+        if path.is_relative_to(folder) and not _is_of_library(path, folder) and path.is_file():
+            found[name] = path
+    return found
 
 
-def _lies_below(folder: Path, file: object) -> bool:
-    if not isinstance(file, str) or not file:
-        return False
-    path = Path(file).resolve()
-    if not path.is_relative_to(folder) or not path.is_file():
-        return False
+def _is_of_library(path: Path, folder: Path) -> bool:
+    """Whether a file below the folder is one of Python itself or of an installed library."""
     is_of_python = path.is_relative_to(Path(sysconfig.get_path("stdlib")).resolve())
-    return not is_of_python and not _LIBRARIES.intersection(path.relative_to(folder).parts)
+    return is_of_python or bool(_LIBRARIES.intersection(path.relative_to(folder).parts))
 
 
 @contextlib.contextmanager
