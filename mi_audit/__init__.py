@@ -44,9 +44,10 @@ def audit(
         cache_dir: where extracted features and trained attacks are kept and found again.
         policy: a preset, a file, or ``"none"`` for no verdict; ``None`` for that of the protocol: the preset
             ``standard`` under ``audit``, none under ``paper``.
-        **options: any further field of `ExtractOptions` or `TrainOptions`: arch, data_dir, download, batch_size,
-            device, features, max_members, max_non_members, mean, std; on, per_class, per_subset, known_fraction,
-            balance, search, repeats, settings (of features and of attacks).
+        **options: any further field of `ExtractOptions` or `TrainOptions`: arch (of a network of one's own
+            ``"python:FILE.py:CLASS"``), data_dir, download, batch_size, device, features, max_members,
+            max_non_members, mean, std; on, per_class, per_subset, known_fraction, balance, search, repeats, settings
+            (of features and of attacks).
 
     Returns:
         the audit: ``audit.row(audit.selected).metrics["balanced_accuracy"].value`` is the headline.

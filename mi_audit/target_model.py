@@ -95,6 +95,7 @@ class TargetModel:
         source: the spec that opened it, ``"timm:resnet18"`` or a file name.
         weights_digest: SHA-256 over names, shapes, dtypes and bytes of all parameters and buffers.
         notes: what was assumed when it was opened, in words.
+        doubts: those assumptions that weaken the audit.
         layout: of the pixels in memory.
     """
 
@@ -105,6 +106,7 @@ class TargetModel:
     source: str
     weights_digest: str
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     layout: Layout = field(default_factory=Layout, compare=False, repr=False)
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:

@@ -40,7 +40,8 @@ Data = Annotated[
     ),
 ]
 Arch = Annotated[
-    str | None, typer.Option("--arch", help="Architecture of the checkpoint; see list models.", rich_help_panel=TARGET)
+    str | None,
+    typer.Option("--arch", help="Its network, or python:FILE.py:CLASS; see list models.", rich_help_panel=TARGET),
 ]
 Weights = Annotated[
     str,
@@ -186,7 +187,8 @@ def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":
     """
     from mi_audit.stages._extract_options import ExtractOptions
 
-    _announce(given)
+    if not given["quiet"]:
+        announce_code(given["model"], given["arch"])
     return ExtractOptions(
         model=given["model"] or "",
         data=given["data"] or "",
@@ -202,11 +204,12 @@ def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":
     )
 
 
-def _announce(given: Mapping[str, Any]) -> None:
-    """Say so before a user's own code is run."""
-    source, _, spec = (given["model"] or "").partition(":")
-    if source == "python" and not given["quiet"]:
-        say(f"this runs the code of {spec.rpartition(':')[0] or spec}, which can do whatever you can")
+def announce_code(*specs: str | None) -> None:
+    """Say so before a user's own code is run, which ``--model`` or ``--arch`` may name."""
+    for spec in specs:
+        source, _, place = (spec or "").partition(":")
+        if source == "python":
+            say(f"this runs the code of {place.rpartition(':')[0] or place}, which can do whatever you can")
 
 
 def train_options(given: Mapping[str, Any]) -> "TrainOptions":
@@ -251,7 +254,7 @@ def inputs_of(given: Mapping[str, Any]) -> list[Path]:
 
     Specs are ``net.pt``, ``arrays:images.npz`` or ``python:mine.py:network``.
     """
-    specs = [given[name] for name in ("model", "data") if given[name]]
+    specs = [given[name] for name in ("model", "data", "arch") if given[name]]
     after = [spec.partition(":")[2] for spec in specs]
     named = [*specs, *after, *(text.rpartition(":")[0] for text in after)]
     lists = (given[name] for name in ("members_index", "non_members_index", "membership"))

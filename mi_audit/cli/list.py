@@ -54,6 +54,7 @@ def _layers(weights: str, *, download: bool, **of_network: Any) -> None:
     if weights not in WEIGHTS:
         raise UsageError(f"expected --weights {', '.join(WEIGHTS)}, got {weights!r}", tip="leave --weights out")
     given = {name: value for name, value in of_network.items() if value is not None}
+    options.announce_code(of_network["model"], of_network["arch"])
     product(rendered(layers(LayersOptions(weights=cast("Any", weights), download=download, **given))))
 
 
@@ -66,7 +67,7 @@ def _rows(topic: str) -> list[tuple[str, str]]:
             ("timm:NAME", "any timm classifier"),
             ("torchvision:NAME", "any torchvision classifier"),
             ("hf-hub:USER/REPO", "a classifier on the Hugging Face hub, with --allow-download"),
-            ("python:FILE.py:FUNCTION", "what your own code builds; it is run"),
+            ("python:FILE.py:FUNCTION", "what your own code builds; as --arch, for the weights of a checkpoint"),
             ("predictions:FILE", "no model: logits, probabilities or classes in an npz, csv or parquet file"),
         ]
         return [(entry.name, entry.summary) for entry in listed()] + sources

@@ -48,7 +48,8 @@ def assembled(extraction: Extraction, rows: Rows, observed: Observed) -> Feature
             tip="non-members are images that the target was not trained on",
         )
     findings += found.findings + pixel_findings(kept, made)
-    findings += accuracy_findings(kept.label, predicted, kept.is_member, extraction.options.expect_accuracy)
+    options = extraction.options
+    findings += accuracy_findings(kept.label, predicted, kept.is_member, options.expect_accuracy, model=options.model)
     return FeatureCache(
         outputs=outputs,
         outputs_kind="logits",
@@ -84,12 +85,15 @@ def found_again(cache: FeatureCache, extraction: Extraction) -> FeatureCache:
     )
 
 
-_ASSUMED = ("target-assumption", "membership-assumption")
+_NOTES = ("target-assumption", "membership-assumption")
+_DOUBT = "normalisation-not-given"
+_ASSUMED = (*_NOTES, _DOUBT)
 
 
 def _assumptions(extraction: Extraction) -> list[Finding]:
-    all_notes = zip(_ASSUMED, (extraction.target.notes, extraction.data.notes), strict=True)
-    return [Finding(slug, "note", note) for slug, notes in all_notes for note in notes]
+    all_notes = zip(_NOTES, (extraction.target.notes, extraction.data.notes), strict=True)
+    doubts = [Finding(_DOUBT, "warning", doubt) for doubt in extraction.target.doubts]
+    return [*doubts, *(Finding(slug, "note", note) for slug, notes in all_notes for note in notes)]
 
 
 def provenance(extraction: Extraction, batch_size: int, is_readable: npt.NDArray[np.bool_]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def extracted(options: "ExtractOptions") -> FeatureCache:
     if is_member.all() or not is_member.any():
         raise DataSetError("expected members and non-members, got one side only", tip="raise --limit-classes")
     label, predicted = cache.label[rows], cache.predicted[rows]
-    doubts = accuracy_findings(label, predicted, is_member, options.expect_accuracy, is_black_box=True)
+    doubts = accuracy_findings(label, predicted, is_member, options.expect_accuracy, model=options.model)
     return replace(
         cache,
         **{name: getattr(cache, name)[rows] for name in _PER_SAMPLE},

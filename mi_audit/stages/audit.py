@@ -93,7 +93,7 @@ def _cached_features(
         folder = _folder(cache_dir, cache.provenance["key"])
         store.write(folder / "features.npz", cache)
         return cast("FeatureCache", store.read(folder / "features.npz")), folder
-    extraction = extract.prepare(options, opened)
+    extraction = extract.prepare(options, opened, progress)
     path = _folder(cache_dir, extraction.key) / "features.npz"
     extract_to(extraction, path, progress)
     return found_again(cast("FeatureCache", store.read(path)), extraction), path.parent
@@ -106,7 +106,7 @@ def extract_file(options: ExtractOptions, path: Path, progress: Progress) -> Fea
         the cache as it is in the file.
     """
     if not _predictions.is_predictions(options.model):
-        cache = extract_to(extract.prepare(options), path, progress)
+        cache = extract_to(extract.prepare(options, progress=progress), path, progress)
         expected = with_declared(with_expectation(cache, options.expect_accuracy), options.declare)
         if expected is not cache:
             store.write(path, expected)

@@ -22,12 +22,15 @@ from mi_audit.targets.interface import TargetRequest
 __all__ = ["ExtractOptions", "Extraction", "grow", "growth_journal", "is_complete", "journal", "prepare", "run"]
 
 
-def prepare(options: ExtractOptions, opened: MembershipData | None = None) -> Extraction:
+def prepare(
+    options: ExtractOptions, opened: MembershipData | None = None, progress: Progress | None = None
+) -> Extraction:
     """Open the target and the data set, select samples, and check that the two fit each other.
 
     Args:
         options: what the user chose.
         opened: the data set of these options, where that is open already; audits of a series share it.
+        progress: told what takes long.
 
     Raises:
         InputError: something that cannot be opened or does not fit.
@@ -49,6 +52,7 @@ def prepare(options: ExtractOptions, opened: MembershipData | None = None) -> Ex
         download=options.download,
         seed=options.seed,
         device=str(device),
+        say=(progress or Silence()).say,
     )
     target = open_target(options.model, request)
     target.module.eval().to(device)

@@ -8,6 +8,7 @@ from typing import cast
 import torch
 
 from mi_audit.errors import UsageError
+from mi_audit.targets._build import OWN_NETWORK
 from mi_audit.targets._checkpoint.choosing import Wanted
 from mi_audit.targets._checkpoint.opening import OpenedCheckpoint, open_state_dict
 from mi_audit.targets._identification.refusing import INSTEAD, other_task
@@ -108,7 +109,7 @@ def _classes_of_head(tensors: Mapping[str, torch.Tensor]) -> int | None:
 def _needed(checkpoint: OpenedCheckpoint, candidates: tuple[CandidateSummary, ...]) -> tuple[str, ...]:
     needed = ["--data: the images it was trained on, and others like them"]
     if not candidates and checkpoint.hints.arch is None:
-        needed.append("--arch: the network; none that is known fits (or build it: --model python:FILE.py:function)")
+        needed.append(f"--arch: the network; none that is known fits ({OWN_NETWORK})")
     if checkpoint.hints.mean is None and not any(candidate.normalisation for candidate in candidates):
         needed.append("--mean and --std: the normalisation it was trained with")
     return tuple(needed)

@@ -15,6 +15,7 @@ from mi_audit.stages._extract_options import ExtractOptions
 from mi_audit.stages._sources import opened
 from mi_audit.stages.inspect import inspect
 from mi_audit.target_model import TargetModel
+from mi_audit.targets._user_code.naming import is_code
 from mi_audit.targets.interface import TargetRequest
 
 USUAL_CLASSES = 1000
@@ -165,6 +166,8 @@ def _shapes(
 
 def _without_data(options: LayersOptions) -> TargetModel:
     """The target at the size that it was designed for, with as many classes as it has or as is usual."""
+    if options.arch is not None and is_code(options.arch):
+        raise UsageError(f"without --data it is not known what {options.arch} is shown", tip="add --data")
     request = TargetRequest(
         n_classes=_n_classes(options.model),
         shape=None,

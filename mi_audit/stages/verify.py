@@ -67,10 +67,16 @@ def _model(audit: Audit, path: Path) -> Check:
     known = target.get("model_digest") or target.get("file_digest")
     if not known:
         message = f"the audit knows no file of its model, which is {target.get('spec') or 'not named'}"
-        raise UsageError(message, tip="leave --model out")
+        raise UsageError(message, tip=_without_file(str(target.get("spec"))))
     found = file_digest(path)
     message = f"{path} is the file that was audited" if found == known else f"{path} is another file: SHA-256 {found}"
     return Check("model", found == known, f"{message}{'' if found == known else f', audited {known}'}")
+
+
+def _without_file(spec: str) -> str:
+    if spec.startswith("python:"):
+        return f"leave --model out; an audit with --model CHECKPOINT --arch {spec} knows its checkpoint"
+    return "leave --model out"
 
 
 def _policy(audit: Audit, spec: str) -> Check:

@@ -15,6 +15,8 @@ from mi_audit.targets._catalogue import Architecture, Constants, listed, named
 
 Shape = tuple[int, int, int]
 
+OWN_NETWORK = "--arch python:FILE.py:CLASS for a network of your own"
+
 # What initialisation does to a parameter in place.
 _FILLING = frozenset(
     getattr(torch.Tensor, name)
@@ -54,14 +56,16 @@ def find(name: str) -> tuple[Blueprint, ...]:
     """
     library, colon, bare = name.rpartition(":")
     if colon and library not in _FINDERS:
-        raise UsageError(f"unknown architecture {name!r}", tip="architectures are NAME, timm:NAME or torchvision:NAME")
+        known_forms = f"architectures are NAME, timm:NAME or torchvision:NAME; {OWN_NETWORK}"
+        tip = f"--arch python:{name}" if library.endswith(".py") else known_forms
+        raise UsageError(f"unknown architecture {name!r}", tip=tip)
     searched = (library,) if colon else tuple(_FINDERS)
     # A built-in name is looked up nowhere else: timm takes a second to import.
     own = _find_built_in(bare) if "built-in" in searched else []
     found = tuple(own or [blueprint for one in searched for blueprint in _FINDERS[one](bare)])
     if not found:
         known = [known_name for one in searched for known_name in _LISTS[one]()]
-        raise UsageError(f"unknown architecture {name!r}", tip=did_you_mean(bare, known))
+        raise UsageError(f"unknown architecture {name!r}", tip=f"{did_you_mean(bare, known)}; {OWN_NETWORK}")
     return found
 
 

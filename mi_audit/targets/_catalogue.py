@@ -10,6 +10,7 @@ from functools import cache
 from mi_audit.targets._constants import (
     LENET,
     OPTION_A,
+    OWN,
     PROJECTION,
     Constants,
     constants_candidates,
@@ -24,6 +25,7 @@ __all__ = [
     "ARCHITECTURES",
     "LENET",
     "OPTION_A",
+    "OWN",
     "PROJECTION",
     "Architecture",
     "Constants",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 PROJECTION = "cifar-resnet"
 OPTION_A = "cifar-resnet-option-a"
 LENET = "lenet"
+# A network of the user's own, of which nothing is known.
+OWN = "own"
 
 _CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
 # The standard deviation over all pixels, where the figures above average over images.
@@ -68,11 +70,11 @@ def constants_candidates(family: str, data_name: str | None, n_classes: int, n_c
     """The constants that a network may have been trained with, the most likely first.
 
     What is known of the family and of the data set comes first (the first of it is `known_constants`), then what people
-    use anywhere. Of constants that differ by no more than 0.001, the first stands for all. The arguments are those of
-    `known_constants`.
+    use anywhere, and for a network of the user's own those of all data sets. Of constants that differ by no more than
+    0.001, the first stands for all. The arguments are those of `known_constants`.
     """
     known = _known(family, data_name, n_classes, n_channels)
-    return _distinct([*known, *_spread_all(_ANYWHERE, n_channels)])
+    return _distinct([*known, *_spread_all(_ANYWHERE, n_channels), *_of_any_data(family, n_channels)])
 
 
 def identity(n_channels: int) -> Constants:
@@ -126,6 +128,14 @@ def _of_repository(family: str, cifar: str | None) -> list[tuple[Numbers, str]]:
     if family == "lenet-5":
         return [(_HALF, "pixels in [-1, 1], as in PyTorch's CIFAR tutorial")]
     return []
+
+
+def _of_any_data(family: str, n_channels: int) -> list[Constants]:
+    """Of all data sets with so many channels, for a network that may have been trained on any under another name."""
+    if family != OWN:
+        return []
+    every = [*((numbers, f"constants of {name}") for name, numbers in _BY_DATA_SET.items()), (_CIFAR10_PIXELS, _PIXELS)]
+    return [Constants(mean, std, source) for (mean, std), source in every if len(mean) == n_channels]
 
 
 def _spread_all(found: tuple[tuple[Numbers, str], ...] | list[tuple[Numbers, str]], n_channels: int) -> list[Constants]:

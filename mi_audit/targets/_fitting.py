@@ -5,7 +5,7 @@ differs between the two outlines is the head and the input layer; their sizes ar
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -104,8 +104,20 @@ def loaded(found: Fit, tensors: Tensors, seed: int) -> nn.Module:
     return module
 
 
+def fit_as_built(blueprint: Blueprint, module: nn.Module, tensors: Tensors, n_classes: int, n_channels: int) -> Fit:
+    """How the tensors lie on a network that is there already, for so many classes and channels."""
+    shapes = {name: tuple(one.shape) for name, one in module.state_dict().items() if isinstance(one, torch.Tensor)}
+    found = _fit_on(blueprint, shapes, tensors, blueprint.own_size)
+    return replace(found, n_classes=n_classes, n_channels=n_channels)
+
+
 def _fit_at(blueprint: Blueprint, tensors: Tensors, size: tuple[int, int]) -> Fit:
-    outline = _outline(blueprint, size)
+    return _fit_on(blueprint, _outline(blueprint, size), tensors, size)
+
+
+def _fit_on(
+    blueprint: Blueprint, outline: Mapping[str, tuple[int | Free, ...]], tensors: Tensors, size: tuple[int, int]
+) -> Fit:
     both = [name for name in outline if name in tensors]
     free = _free_sizes((outline[name], tuple(tensors[name].shape)) for name in both)
     wanted = {name: _with_sizes(outline[name], free) for name in both}

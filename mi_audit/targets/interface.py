@@ -28,12 +28,17 @@ class Probe:
     is_member: npt.NDArray[np.bool_]
 
 
+def _say_nothing(_: str) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True)
 class TargetRequest:
     """What the user asked for and what the data set says, as far as opening a target needs it.
 
     Attributes:
-        arch: name of the architecture (``--arch``), or ``None``.
+        arch: name of the architecture (``--arch``), or ``python:FILE.py:FUNCTION``, which builds it; ``None`` for
+            whatever fits.
         n_classes: of the data set; networks with random weights are built for it, checkpoints are checked against it.
         shape: (height, width, channels) of the images, or ``None`` where sizes vary.
         data_name: name of the data set, which finds the known preprocessing constants, or ``None``.
@@ -44,6 +49,7 @@ class TargetRequest:
         download: whether pretrained weights may be fetched.
         seed: of random weights.
         device: where candidates are tried, ``"cpu"`` or ``"cuda:0"``; the target is returned on the CPU.
+        say: told in one line what takes long before it begins.
     """
 
     n_classes: int
@@ -57,6 +63,7 @@ class TargetRequest:
     download: bool = False
     seed: int = 0
     device: str = "cpu"
+    say: Callable[[str], None] = _say_nothing
 
 
 class TargetSource(abc.ABC):

@@ -8,6 +8,7 @@ from mi_audit.stages._extract_options import ExtractOptions
 from mi_audit.stages._preflight.accuracy import accuracy_findings
 
 N = 2000
+MODEL = "net.pt"
 
 
 def answers(member_accuracy: float, non_member_accuracy: float, n: int = N, n_classes: int = 10):
@@ -21,7 +22,7 @@ def answers(member_accuracy: float, non_member_accuracy: float, n: int = N, n_cl
 
 
 def slugs(*accuracies: float, expected: tuple[float, ...] | None = None, n: int = N) -> list[str]:
-    found = accuracy_findings(*answers(*accuracies, n=n), expected)
+    found = accuracy_findings(*answers(*accuracies, n=n), expected, model=MODEL)
     assert all(finding.severity == "error" for finding in found)
     return [finding.slug for finding in found]
 
@@ -35,7 +36,7 @@ def test_a_usual_target_raises_no_doubt():
 @pytest.mark.parametrize("expected", [(0.76,), (0.68,), (0.97, 0.72), (0.99, 0.76)])
 def test_another_accuracy_than_expected_is_told_with_its_interval(expected):
     assert slugs(0.99, 0.72, expected=expected) == ["accuracy-differs"]
-    (finding,) = accuracy_findings(*answers(0.99, 0.72), expected)
+    (finding,) = accuracy_findings(*answers(0.99, 0.72), expected, model=MODEL)
     missed = expected[0 if expected[0] < 0.98 and len(expected) == 2 else -1]
     assert f"expected were {100 * missed:.2f} %" in finding.message
     assert "of 2,000" in finding.message
@@ -60,15 +61,15 @@ def test_a_rare_class_that_is_recognised_is_above_chance():
     predicted = label.copy()
     predicted[[*range(15)]], predicted[[-1, -2, -3]] = 1, 0
     is_member = np.arange(800) % 2 == 0
-    assert accuracy_findings(label, predicted, is_member) == []
-    slugs_of_a_constant = [each.slug for each in accuracy_findings(label, np.zeros_like(label), is_member)]
+    assert accuracy_findings(label, predicted, is_member, model=MODEL) == []
+    slugs_of_a_constant = [each.slug for each in accuracy_findings(label, np.zeros_like(label), is_member, model=MODEL)]
     assert slugs_of_a_constant == ["accuracy-at-chance", "predictions-collapsed"]
 
 
 def test_one_class_for_most_samples_is_a_collapse():
     label, predicted, is_member = answers(0.99, 0.9)
     predicted[np.arange(len(label)) % 3 > 0] = 4
-    (finding,) = accuracy_findings(label, predicted, is_member)
+    (finding,) = accuracy_findings(label, predicted, is_member, model=MODEL)
     assert finding.slug == "predictions-collapsed"
     assert "class 4 for 7" in finding.message
 
@@ -87,5 +88,14 @@ def test_expected_accuracies_that_make_no_sense_are_errors_of_usage(values):
 
 def test_what_to_check_of_answers_without_a_model_needs_no_model():
     label, predicted, is_member = answers(0.99, 0.72)
-    (finding,) = accuracy_findings(label, predicted, is_member, (0.9,), is_black_box=True)
+    (finding,) = accuracy_findings(label, predicted, is_member, (0.9,), model="predictions:a.csv")
     assert finding.message.endswith("check the order of the classes and of the rows")
+
+
+def test_code_at_chance_may_have_loaded_no_weights_and_the_way_that_loads_them_is_named():
+    label, predicted, is_member = answers(0.1, 0.1)
+    (finding,) = accuracy_findings(label, predicted, is_member, model="python:net.py:Net")
+    assert finding.slug == "accuracy-at-chance"
+    assert "may have loaded no weights (--model CHECKPOINT --arch python:net.py:Net loads them)" in finding.message
+    (other,) = accuracy_findings(label, predicted, is_member, model="net.pt")
+    assert "no weights" not in other.message

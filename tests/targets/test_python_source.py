@@ -273,7 +273,7 @@ def test_a_whole_audit_of_a_users_network_says_that_code_runs(tmp_path, demo_che
     code += f"    net.load_state_dict(torch.load({str(demo_checkpoint)!r}, weights_only=True)['state_dict'])\n"
     code += "    return net\n"
     (tmp_path / "mine.py").write_text(code)
-    quick = ["--data", "digits", "--attack", "naive,threshold:loss"]
+    quick = ["--data", "digits", "--attack", "naive,threshold:loss", "--mean", "0.3053", "--std", "0.3760"]
     app(["evaluate", "--model", "python:mine.py:build", *quick, "--out", "a.npz"], standalone_mode=False)
     printed = capsys.readouterr()
     assert "this runs the code of mine.py" in printed.err
@@ -286,10 +286,6 @@ def test_a_whole_audit_of_a_users_network_says_that_code_runs(tmp_path, demo_che
             "--arch",
             "lenet_32_64_200",
             *quick,
-            "--mean",
-            "0.3053",
-            "--std",
-            "0.3760",
             "--out",
             "b.npz",
         ],

@@ -8,7 +8,7 @@ import torchvision
 
 from mi_audit.errors import CheckpointError, UsageError
 from mi_audit.target_model import TargetModel
-from mi_audit.targets._build import build, find
+from mi_audit.targets._build import OWN_NETWORK, build, find
 from mi_audit.targets.file import File
 from mi_audit.targets.interface import TargetRequest
 
@@ -137,7 +137,7 @@ def test_without_arch_a_foreign_network_gets_a_general_tip(tmp_path: Path) -> No
     torch.save({"own.weight": torch.ones(4, 3), "own.bias": torch.ones(4)}, tmp_path / "net.pt")
     message, tip = refused(str(tmp_path / "net.pt"), request(None), UsageError)
     assert "needs --arch: no known network has its 2 tensors" in message
-    assert "--model python:FILE.py:function" in tip
+    assert "--arch python:FILE.py:CLASS for a network of your own" in tip
 
 
 def test_a_misfit_lists_three_of_each_kind_and_the_nearest(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_misfit_lists_three_of_each_kind_and_the_nearest(tmp_path: Path) -> No
     assert "4 missing (layer1.0.bn1.bias, layer1.0.bn2.bias, layer1.1.bn1.bias, ...)" in message
     assert "1 unexpected (extra.weight)" in message
     assert "1 of another shape (conv1.weight: expected (16, 3, 3, 3), got (16, 3, 7, 7))" in message
-    assert tip == "the nearest built-in network is --arch cifar_resnet20: 123 of 125 tensors fit"
+    assert tip == f"the nearest built-in network is --arch cifar_resnet20: 123 of 125 tensors fit; or {OWN_NETWORK}"
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ IntArray = npt.NDArray[np.int64]
 ROUNDING = 0.0005
 MAX_DEFICIT = 0.02
 LEVEL = 0.99
-# What may be wrong with a model, and with answers whose model nobody has.
+# What may be wrong with a model, with what a user's code builds, and with answers whose model nobody has.
 _OF_MODEL = "check the weights, the normalisation (--mean, --std), the architecture and the order of the classes"
+_OF_CODE = "its code may have loaded no weights (--model CHECKPOINT --arch {model} loads them); or " + _OF_MODEL
 _OF_ANSWERS = "check the order of the classes and of the rows"
 
 
@@ -30,7 +31,7 @@ def accuracy_findings(
     is_member: npt.NDArray[np.bool_],
     expected: tuple[float, ...] | None = None,
     *,
-    is_black_box: bool = False,
+    model: str,
 ) -> list[Finding]:
     """Doubts about the target from what it gets right, on all samples of both sides.
 
@@ -39,15 +40,16 @@ def accuracy_findings(
         predicted: (n,) the target's class.
         is_member: (n,) bool.
         expected: accuracy that the target is said to have: of non-members, or of members and non-members.
-        is_black_box: whether there are answers and no model, so that other things can be wrong.
+        model: the spec ``--model``: with answers alone, or with a user's code, other things can be wrong.
     """
     is_correct = label == predicted
     sides = {"members": is_correct[is_member], "non-members": is_correct[~is_member]}
-    advice = _OF_ANSWERS if is_black_box else _OF_MODEL
+    advice = _OF_ANSWERS if model.startswith("predictions:") else _OF_MODEL
+    of_untrained = _OF_CODE.format(model=model) if model.startswith("python:") else advice
     found = [_differs(name, sides[name], value, advice) for name, value in _by_side(expected).items()]
     found += [
-        _at_chance(label[~is_member], predicted[~is_member], advice),
-        _collapsed(label, predicted, advice),
+        _at_chance(label[~is_member], predicted[~is_member], of_untrained),
+        _collapsed(label, predicted, of_untrained),
         _swapped(*sides.values()),
     ]
     return [finding for finding in found if finding is not None]
@@ -60,8 +62,8 @@ def with_expectation(cache: FeatureCache, expected: tuple[float, ...] | None) ->
     if was == now:
         return cache
     kept = [finding for finding in cache.findings if finding.slug != "accuracy-differs"]
-    is_black_box = "weights_digest" not in cache.provenance["target"]
-    found = accuracy_findings(cache.label, cache.predicted, cache.is_member, expected, is_black_box=is_black_box)
+    model = cache.provenance["target"]["spec"]
+    found = accuracy_findings(cache.label, cache.predicted, cache.is_member, expected, model=model)
     options = {**cache.provenance["options"], "expect_accuracy": now}
     return replace(
         cache,

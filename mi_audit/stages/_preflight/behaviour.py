@@ -40,7 +40,8 @@ def behaviour_findings(extraction: Extraction, batch_size: int, progress: Progre
     if not (np.isfinite(together).all() and np.isfinite(again).all()):
         return []  # the long work counts and names them
     if len(set(probe.is_member.tolist())) == 2:
-        for finding in accuracy_findings(probe.label, together.argmax(axis=1), probe.is_member):
+        predicted, model = together.argmax(axis=1), extraction.options.model
+        for finding in accuracy_findings(probe.label, predicted, probe.is_member, model=model):
             progress.say(f"on the first {len(probe.label)} samples looked at, {finding.message}")
     if (difference := _difference(together, again)) > MAX_DIFFERENCE:
         return [_vary(difference)]

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from torch import nn
+
 from mi_audit.targets._build import Blueprint, built_in, find, timm_blueprint
 from mi_audit.targets._catalogue import Constants, recognised
 from mi_audit.targets._checkpoint.opening import OpenedCheckpoint
-from mi_audit.targets._fitting import Fit, Tensors, fit, shapes_of
+from mi_audit.targets._fitting import Fit, Tensors, fit, loaded, shapes_of
 from mi_audit.targets._identification.index import Hit, Index, current, installed_versions
 from mi_audit.targets._identification.twins import answer_alike
 
@@ -27,6 +29,7 @@ class Candidate:
         rank: 0 for the most likely; networks of one rank are equally likely.
         alike: names of networks that answer every image alike, left out for this one.
         constants: normalisation that the makers of the weights, or those of the library, use.
+        built: the network with its weights, where it is there already.
     """
 
     found: Fit
@@ -35,6 +38,11 @@ class Candidate:
     rank: int = 0
     alike: tuple[str, ...] = ()
     constants: tuple[Constants, ...] = ()
+    built: nn.Module | None = None
+
+    def network(self, seed: int) -> nn.Module:
+        """The network with the weights of the checkpoint."""
+        return loaded(self.found, self.tensors, seed) if self.built is None else self.built
 
     @property
     def name(self) -> str:

@@ -49,7 +49,7 @@ def normalisations(
     found = candidate.found
     n_classes = max(2, found.n_classes)
     family = found.blueprint.family
-    claimed = _of_hints(hints)
+    claimed = of_hints(hints)
     first = constants_of(request, family, n_classes, found.n_channels, claimed)
     if request.mean is not None or request.std is not None:
         return (first,)
@@ -59,7 +59,7 @@ def normalisations(
     candidates = constants_candidates(family, request.data_name, n_classes, found.n_channels)
     nothing = [] if likely else [first[0]]
     notes = () if likely else first[1]
-    return tuple((one, notes if one is first[0] else ()) for one in _distinct([*nothing, *likely, *candidates]))
+    return tuple((one, notes if one is first[0] else ()) for one in distinct([*nothing, *likely, *candidates]))
 
 
 def hypotheses(candidate: Candidate, hints: Hints, request: TargetRequest) -> tuple[Hypothesis, ...]:
@@ -103,13 +103,15 @@ def _without_repeats(choices: Sequence[Preprocessing], request: TargetRequest) -
     return tuple(kept.values())
 
 
-def _of_hints(hints: Hints) -> Constants | None:
+def of_hints(hints: Hints) -> Constants | None:
+    """The normalisation that a file claims; ``None`` where it does not."""
     if hints.mean is None or hints.std is None or len(hints.mean) != len(hints.std):
         return None
     return Constants(hints.mean, hints.std, hints.source or "the file itself")
 
 
-def _distinct(constants: Sequence[Constants]) -> list[Constants]:
+def distinct(constants: Sequence[Constants]) -> list[Constants]:
+    """Those that differ, each where it comes first; all for the same number of channels."""
     kept: list[Constants] = []
     for one in constants:
         if not any(_are_same(one, other) for other in kept):

@@ -1,6 +1,6 @@
 """From the tensors of a checkpoint to a target model: which network, which normalisation, and a word on both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from mi_audit.target_model import TargetModel
 from mi_audit.targets._assembling import assembled, check_channels, check_class_count
 from mi_audit.targets._build import Blueprint
 from mi_audit.targets._checkpoint.opening import OpenedCheckpoint
-from mi_audit.targets._fitting import loaded
 from mi_audit.targets._identification import refusing
 from mi_audit.targets._identification.candidates import Candidate, search
 from mi_audit.targets._identification.claims import named_by_file, named_by_user
@@ -29,7 +28,7 @@ class Field:
     Attributes:
         candidates: the likeliest first.
         is_given: whether the user named the network.
-        notes: on how they were found.
+        notes: on the weights and on how the networks were found.
     """
 
     candidates: tuple[Candidate, ...]
@@ -53,13 +52,36 @@ def identified(
             answers them no better than chance.
         UsageError: several networks or normalisations remain; the tip names the flags.
     """
+    if not blueprints:
+        request.say("finding the network and its normalisation")
     field = candidates_for(path, checkpoint, blueprints, request)
     _check(path, field, request)
     questions = {candidate.name: hypotheses(candidate, checkpoint.hints, request) for candidate in field.candidates}
+    return settled(path, field, questions, request, source=path.name)
+
+
+def settled(
+    path: Path, field: Field, questions: Mapping[str, Sequence[Hypothesis]], request: TargetRequest, *, source: str
+) -> TargetModel:
+    """The target model that stands among the hypotheses on the networks in question.
+
+    Args:
+        path: of the checkpoint or of the code, for messages.
+        field: the networks.
+        questions: the hypotheses on each, by its name, the likeliest first.
+        request: its probe is what they are tried on.
+        source: of the target, for reports.
+
+    Raises:
+        CheckpointError: no network takes the images, or answers them better than chance.
+        UsageError: several remain; the tip names the flags.
+    """
     in_order = [one for candidate in field.candidates for one in questions[candidate.name]]
     if request.probe is None or (field.is_given and len(in_order) == 1):
-        return _untried(path, field, in_order, checkpoint, request)
-    return _tried(path, field, questions, checkpoint, request)
+        return _untried(path, field, in_order, request, source)
+    if field.is_given:
+        request.say("finding the normalisation, since --mean/--std were not given")
+    return _tried(path, field, questions, request, source)
 
 
 def candidates_for(
@@ -77,14 +99,15 @@ def candidates_for(
             raise refusing.misfit(path, found, tensors, request)
         own = found.blueprint.own_constants
         constants = (own,) if own is not None else ()
-        return Field((Candidate(found, tensors, "named by --arch", constants=constants),), is_given=True)
+        candidate = Candidate(found, tensors, "named by --arch", constants=constants)
+        return Field((candidate,), is_given=True, notes=checkpoint.notes)
     named, notes = named_by_file(checkpoint, size)
     if named is not None:
-        return Field((named,), is_given=False)
+        return Field((named,), is_given=False, notes=checkpoint.notes)
     searched = search(checkpoint, size)
     if not searched.candidates:
         raise refusing.unknown(path, checkpoint, searched, size)
-    return Field(searched.candidates, is_given=False, notes=(*notes, *searched.notes))
+    return Field(searched.candidates, is_given=False, notes=(*checkpoint.notes, *notes, *searched.notes))
 
 
 def _check(path: Path, field: Field, request: TargetRequest) -> None:
@@ -97,7 +120,7 @@ def _check(path: Path, field: Field, request: TargetRequest) -> None:
 
 
 def _untried(
-    path: Path, field: Field, in_order: Sequence[Hypothesis], checkpoint: OpenedCheckpoint, request: TargetRequest
+    path: Path, field: Field, in_order: Sequence[Hypothesis], request: TargetRequest, source: str
 ) -> TargetModel:
     """The likeliest network with its likeliest normalisation, where there is nothing to try it on."""
     first = in_order[0]
@@ -105,17 +128,17 @@ def _untried(
     if len(equals) > 1:
         raise refusing.several_networks(path, equals)
     same = [one for one in in_order if one.candidate is first.candidate and _constants(one) == _constants(first)]
-    module = loaded(first.candidate.found, first.candidate.tensors, request.seed)
+    module = first.candidate.network(request.seed)
     notes = (*field.notes, *notes_on(first, field.candidates, is_given=field.is_given))
-    return _target(module, same, path, checkpoint, request, notes)
+    return _target(module, same, request, source, notes)
 
 
 def _tried(
     path: Path,
     field: Field,
-    questions: dict[str, tuple[Hypothesis, ...]],
-    checkpoint: OpenedCheckpoint,
+    questions: Mapping[str, Sequence[Hypothesis]],
     request: TargetRequest,
+    source: str,
 ) -> TargetModel:
     """The network and the normalisation that stand after every hypothesis was tried on samples of the data."""
     modules, trials, reasons = tried(field.candidates, questions, request)
@@ -131,15 +154,14 @@ def _tried(
         raise refusing.undecided(path, decision, trials)
     notes = (*field.notes, *notes_on(chosen.hypothesis, field.candidates, trials, decision, is_given=field.is_given))
     module = modules[chosen.hypothesis.candidate.name].cpu()
-    return _target(module, [chosen.hypothesis], path, checkpoint, request, notes)
+    return _target(module, [chosen.hypothesis], request, source, notes)
 
 
 def _target(
     module: nn.Module,
     choices: Sequence[Hypothesis],
-    path: Path,
-    checkpoint: OpenedCheckpoint,
     request: TargetRequest,
+    source: str,
     notes: tuple[str, ...],
 ) -> TargetModel:
     first = choices[0]
@@ -149,8 +171,8 @@ def _target(
         request,
         n_classes=max(2, first.candidate.found.n_classes),
         name=first.candidate.name,
-        source=path.name,
-        notes=(*checkpoint.notes, *notes, *first.assumed),
+        source=source,
+        notes=(*notes, *first.assumed),
     )
 
 

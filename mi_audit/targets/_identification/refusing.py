@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mi_audit.errors import CheckpointError, UsageError
+from mi_audit.targets._build import OWN_NETWORK
 from mi_audit.targets._checkpoint.opening import OpenedCheckpoint
 from mi_audit.targets._checkpoint.refusals import listing, plain
 from mi_audit.targets._fitting import Fit, Tensors, nearest_built_in
@@ -16,7 +17,7 @@ from mi_audit.targets.interface import TargetRequest
 # Below this share of tensors that fit, the nearest built-in network is no help.
 _NEAR = 0.5
 _MOST = 4
-OTHER_WAYS = "name it by --arch, or build it yourself: --model python:FILE.py:function, or --model predictions:FILE"
+OTHER_WAYS = f"name it by --arch; or {OWN_NETWORK}; or --model predictions:FILE"
 INSTEAD = "audit the classifier that it was made from, or pass its predictions: --model predictions:FILE"
 # Parts of networks that do other things than tell classes of whole images apart, by how their tensors' names begin.
 _OTHER_TASKS: Mapping[str, tuple[str, ...]] = {
@@ -42,9 +43,7 @@ def unknown(
     if searched.near:
         shown = _listed(searched.near)
         message = f"{path}: its tensors have the names of {shown}, but other shapes (another input layer, head or size)"
-        return CheckpointError(
-            message, tip=f"build it as it was built: --model python:FILE.py:function; or {OTHER_WAYS}"
-        )
+        return CheckpointError(message, tip=f"build it as it was built: {OTHER_WAYS}")
     tip = _tip_of_nearest(checkpoint.state_dict, size) or OTHER_WAYS
     return UsageError(f"{path}: needs --arch: no known network has its {len(checkpoint.state_dict)} tensors", tip=tip)
 
@@ -74,6 +73,20 @@ def undecided(path: Path, decision: Decision, trials: Sequence[Trial]) -> Checkp
 
 def misfit(path: Path, found: Fit, tensors: Tensors, request: TargetRequest) -> CheckpointError:
     """The refusal of a checkpoint that does not fit ``--arch``: how many tensors, which, and the nearest that fits."""
+    size = request.shape[:2] if request.shape is not None else None
+    tip = _tip_of_nearest(tensors, size) or f"leave --arch away to see what fits; or {OWN_NETWORK}"
+    return CheckpointError(_misfit(path, found, request), tip=tip)
+
+
+def misfit_of_own(path: Path, found: Fit, request: TargetRequest) -> CheckpointError:
+    """The refusal of a checkpoint that does not fit the network that the user's code builds."""
+    tip = (
+        "the code has to build the network that was saved, with the same options; `mi-audit inspect` says what is saved"
+    )
+    return CheckpointError(_misfit(path, found, request), tip=tip)
+
+
+def _misfit(path: Path, found: Fit, request: TargetRequest) -> str:
     parts = [
         f"{len(names)} {what} ({listing(list(names))})"
         for names, what in (
@@ -83,12 +96,7 @@ def misfit(path: Path, found: Fit, tensors: Tensors, request: TargetRequest) -> 
         )
         if names
     ]
-    size = request.shape[:2] if request.shape is not None else None
-    return CheckpointError(
-        f"{path}: does not fit --arch {plain(str(request.arch))}: {'; '.join(parts)}",
-        tip=_tip_of_nearest(tensors, size)
-        or "leave --arch away to see what fits, or build it: --model python:FILE.py:function",
-    )
+    return f"{path}: does not fit --arch {plain(str(request.arch))}: {'; '.join(parts)}"
 
 
 def check_size(path: Path, found: Fit, request: TargetRequest) -> None:
@@ -112,7 +120,8 @@ def _tip_of_nearest(tensors: Tensors, size: tuple[int, int] | None) -> str | Non
     if nearest.is_whole:
         return f"--arch {name} fits all its {len(tensors)} tensors"
     if nearest.share > _NEAR:
-        return f"the nearest built-in network is --arch {name}: {nearest.n_tensors} of {len(tensors)} tensors fit"
+        fitting = f"{nearest.n_tensors} of {len(tensors)} tensors fit"
+        return f"the nearest built-in network is --arch {name}: {fitting}; or {OWN_NETWORK}"
     return None
 
 

@@ -93,4 +93,8 @@ def _on_veto(chosen: Hypothesis, trials: Sequence[Trial], decision: Decision | N
         return ()
     prior = trials[0]
     accuracy = in_percent(prior.accuracy, 1)
-    return (f"the likeliest by names, {described(prior.hypothesis)}, was ruled out by the data ({accuracy})",)
+    if prior.hypothesis.candidate is chosen.candidate:
+        what = f"the likeliest beforehand, {described(prior.hypothesis, with_name=False)}"
+    else:
+        what = f"the likeliest by names, {described(prior.hypothesis)}"
+    return (f"{what}, was ruled out by the data ({accuracy})",)

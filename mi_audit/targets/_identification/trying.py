@@ -12,7 +12,6 @@ from torch import nn
 
 from mi_audit.target_model import TargetModel
 from mi_audit.targets._assembling import why_no_answer
-from mi_audit.targets._fitting import loaded
 from mi_audit.targets._identification.candidates import Candidate
 from mi_audit.targets._identification.deciding import decided, is_more_accurate
 from mi_audit.targets._identification.hypotheses import Hypothesis
@@ -40,7 +39,7 @@ def tried(
     looks: list[Trial] = []
     reasons: list[str] = []
     for candidate in candidates:
-        module = loaded(candidate.found, candidate.tensors, request.seed).eval()
+        module = candidate.network(request.seed).eval()
         seen = _first_looks(module, questions[candidate.name], request, reasons)
         if seen:
             modules[candidate.name] = module

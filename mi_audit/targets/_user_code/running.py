@@ -4,10 +4,12 @@ What goes wrong in it is the user's to read: one line with their file and line n
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 import random
 import sys
+import sysconfig
 import traceback
 import types
 from collections.abc import Iterator
@@ -17,8 +19,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mi_audit.errors import CheckpointError
+from mi_audit.errors import CheckpointError, MiAuditError
 from mi_audit.targets._checkpoint.refusals import plain
+
+# How a user's file is called among the modules of this process.
+_PRIVATE = "_mi_audit_model_"
+_NOT_OWN = ("__main__", "mi_audit")
+_LIBRARIES = frozenset({"site-packages", "dist-packages"})
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,28 @@ class Source:
             text = path.read_bytes()
         except OSError as error:
             why = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or "cannot be read"
-            raise CheckpointError(f"{path}: {why}", tip="--model python:FILE.py:FUNCTION") from error
+            tip = "python:FILE.py:FUNCTION names a file and what in it builds the network"
+            raise CheckpointError(f"{path}: {why}", tip=tip) from error
         return cls(path, text, hashlib.sha256(text).hexdigest())
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies, from which it may import."""
+        return self.path.resolve().parent
+
+    def with_imports(self) -> tuple[str, tuple[str, ...]]:
+        """Digest of the file and of all that it has imported from its folder so far; and the names of those files.
+
+        It is `digest` where nothing was imported. Libraries count by their versions elsewhere, not here.
+        """
+        others = sorted({*_own_modules(self.folder).values()} - {self.folder / self.path.name, self.path.resolve()})
+        if not others:
+            return self.digest, ()
+        names = tuple(file.relative_to(self.folder).as_posix() for file in others)
+        whole = hashlib.sha256(self.digest.encode())
+        for name, file in zip(names, others, strict=True):
+            whole.update(f"|{name}|{hashlib.sha256(file.read_bytes()).hexdigest()}".encode())
+        return whole.hexdigest(), names
 
     def run(self) -> types.ModuleType:
         """The module that the file makes.
@@ -55,7 +82,7 @@ class Source:
         Raises:
             CheckpointError: its code stopped.
         """
-        name = f"_mi_audit_model_{self.digest[:16]}"
+        name = f"{_PRIVATE}{self.digest[:16]}"
         module = types.ModuleType(name)
         module.__file__ = str(self.path)
         sys.modules[name] = module  # dataclasses look their module up there
@@ -65,17 +92,40 @@ class Source:
         return module
 
 
+def _own_modules(folder: Path) -> dict[str, Path]:
+    """The files of the modules that were loaded from the folder or from below it, by the names of the modules.
+
+    None of them are the script that runs, mi-audit itself, and libraries, which a virtual environment in the folder
+    holds; what somebody else imported from there before counts, since an import would find it.
+    """
+    resolved = functools.cache(lambda directory: Path(directory).resolve())  # thousands of modules, hundreds of folders
+    found = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name.partition(".")[0] in _NOT_OWN or name.startswith(_PRIVATE) or not isinstance(file, str):
+            continue
+        path = resolved(os.path.dirname(file)) / os.path.basename(file)  # noqa: PTH119, PTH120 - Path is slower
+        if path.is_relative_to(folder) and not _is_of_library(path, folder) and path.is_file():
+            found[name] = path
+    return found
+
+
+def _is_of_library(path: Path, folder: Path) -> bool:
+    """Whether a file below the folder is one of Python itself or of an installed library."""
+    is_of_python = path.is_relative_to(Path(sysconfig.get_path("stdlib")).resolve())
+    return is_of_python or bool(_LIBRARIES.intersection(path.relative_to(folder).parts))
+
+
 @contextlib.contextmanager
-def guest(path: Path, seed: int) -> Iterator[None]:
+def guest(folder: Path, seed: int) -> Iterator[None]:
     """While a user's code runs: its folder is importable, stdout is stderr, randomness starts at the seed.
 
     Afterwards all of that is as it was, and what was imported from the folder is forgotten, so that another file with
     helpers of the same names gets its own.
     """
-    folder = str(path.resolve().parent)
     states = (random.getstate(), np.random.get_state())  # noqa: NPY002 - users' code draws from the global generator
     dtype, is_grad, known = torch.get_default_dtype(), torch.is_grad_enabled(), set(sys.modules)
-    sys.path.insert(0, folder)
+    sys.path.insert(0, str(folder))
     writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         with torch.random.fork_rng(), contextlib.redirect_stdout(sys.stderr):
@@ -86,14 +136,13 @@ def guest(path: Path, seed: int) -> Iterator[None]:
     finally:
         sys.dont_write_bytecode = writes_bytecode
         with contextlib.suppress(ValueError):
-            sys.path.remove(folder)
+            sys.path.remove(str(folder))
         random.setstate(states[0])
         np.random.set_state(states[1])  # noqa: NPY002
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(is_grad)
-        for name in set(sys.modules) - known:
-            if (file := getattr(sys.modules[name], "__file__", None)) and Path(file).is_relative_to(folder):
-                del sys.modules[name]
+        for name in set(_own_modules(folder)) - known:
+            del sys.modules[name]
 
 
 @contextlib.contextmanager
@@ -108,7 +157,7 @@ def blamed_on(path: Path, doing: str = "its code stopped") -> Iterator[None]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        if isinstance(error, CheckpointError):
+        if isinstance(error, MiAuditError):
             raise
         what = f"{type(error).__name__}: {plain(_message(error), 200)}".removesuffix(": ")
         line = _line_in(path, error)

@@ -10,6 +10,7 @@ import torchvision
 
 from mi_audit.errors import CheckpointError, MiAuditError, UsageError
 from mi_audit.target_model import Preprocessing
+from mi_audit.targets._build import OWN_NETWORK
 from mi_audit.targets._checkpoint.hints import Hints
 from mi_audit.targets._checkpoint.opening import OpenedCheckpoint, open_state_dict
 from mi_audit.targets._identification.candidates import search
@@ -168,7 +169,7 @@ def test_a_network_with_another_stem_names_the_one_it_is_near(tmp_path: Path) ->
     torch.save(state, tmp_path / "net.pt")
     message, tip = refused(str(tmp_path / "net.pt"), request(), CheckpointError)
     assert "its tensors have the names of timm:test_byobnet, but other shapes" in message
-    assert "--model python:FILE.py:function" in tip
+    assert OWN_NETWORK in tip
 
 
 def test_another_number_of_classes_names_both(tmp_path: Path) -> None:
