@@ -53,7 +53,5 @@ def extract(
 
     cache = extract_file(options.extract_options(ctx.params), out, progress_of(ctx))
     if not quiet:
-        for finding in cache.findings:
-            say(f"{finding.severity}: {finding.message}")
         names = "".join(f", {name}" for name in sorted(cache.features))
         say(f"{out}: {len(cache.label):,} samples, {cache.n_classes} classes{names}")
