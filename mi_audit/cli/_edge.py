@@ -136,7 +136,7 @@ def check_writable(path: Path, *inputs: Path) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    if any(path.exists() and other.exists() and path.samefile(other) for other in inputs):
+    if path.exists() and any(os.path.exists(other) and path.samefile(other) for other in inputs):  # noqa: PTH110
         raise OutputError(f"{path}: is read by this command and would be overwritten", tip="choose another --out")
     if path.is_dir():
         raise OutputError(f"{path}: is a folder", tip=f"for example --out {path / 'out.npz'}")

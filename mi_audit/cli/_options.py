@@ -51,19 +51,20 @@ Split = Annotated[
     typer.Option("--split", help="Official splits: MEMBERS,NON-MEMBERS, or one for a list.", rich_help_panel=TARGET),
 ]
 Members = Annotated[
-    Path | None, typer.Option("--members", help="Folder of the members, with --data folder.", rich_help_panel=TARGET)
+    Path | None,
+    typer.Option("--members", help="Folder or .npz of them, with --data folder or arrays.", rich_help_panel=TARGET),
 ]
 NonMembers = Annotated[
     Path | None,
-    typer.Option("--non-members", help="Folder of the non-members, with --data folder.", rich_help_panel=TARGET),
+    typer.Option("--non-members", help="Folder or .npz of them, as --members.", rich_help_panel=TARGET),
 ]
 MembersIndex = Annotated[
     Path | None,
-    typer.Option("--members-index", help="txt, npy or npz: which samples are members.", rich_help_panel=TARGET),
+    typer.Option("--members-index", help="Which are members: a txt, npy or npz, or 0:100.", rich_help_panel=TARGET),
 ]
 NonMembersIndex = Annotated[
     Path | None,
-    typer.Option("--non-members-index", help="txt, npy or npz: which are non-members.", rich_help_panel=TARGET),
+    typer.Option("--non-members-index", help="Which are non-members: as --members-index.", rich_help_panel=TARGET),
 ]
 Membership = Annotated[
     Path | None,
@@ -254,7 +255,7 @@ def inputs_of(given: Mapping[str, Any]) -> list[Path]:
     specs = [given[name] for name in ("model", "data") if given[name]]
     after = [spec.partition(":")[2] for spec in specs]
     named = [*specs, *after, *(text.rpartition(":")[0] for text in after)]
-    lists = (given[name] for name in ("members_index", "non_members_index", "membership"))
+    lists = (given[name] for name in ("members", "non_members", "members_index", "non_members_index", "membership"))
     return [*(Path(text) for text in named if text), *(path for path in lists if path is not None)]
 
 
