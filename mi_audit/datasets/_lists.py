@@ -20,13 +20,13 @@ from mi_audit.datasets._sample_names import SampleNames
 from mi_audit.datasets._words import first, printable
 from mi_audit.datasets.interface import Int64Array
 from mi_audit.errors import DataSetError
+from mi_audit.table_columns import FLAGS, FLAGS_IN_WORDS
 
 # Longer numbers than this are beyond every pool, and Python reads those of thousands of digits slowly.
 MAX_DIGITS = 18
 POSITION = re.compile(r"([+-]?\d+)(?::([+-]?\d+))?", re.ASCII)
 RANGES = re.compile(r"(\d+:\d+)(,\d+:\d+)*", re.ASCII)
 COMMENT = re.compile(r"(^|\s)#.*", re.DOTALL)
-FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -77,7 +77,7 @@ def is_ranges(file: Path) -> bool:
 def flags_in(file: Path, keys: Sequence[str], n: int) -> BoolArray:
     """Which samples of a pool are members, (n,) bool, from a file with one flag per sample.
 
-    Text has one flag per line (1, 0, true or false); ``.npy`` and ``.npz`` hold bool, or numbers 1 and 0.
+    Text has one flag per line, as `FLAGS` spells them; ``.npy`` and ``.npz`` hold bool, or numbers 1 and 0.
 
     Args:
         file: the flags.
@@ -174,7 +174,7 @@ class _Counted:
 def _flag(file: Path, line: str, number: int) -> bool:
     if line.lower() not in FLAGS:
         tip = "one flag per sample; lists of positions go with --members-index"
-        raise DataSetError(f"{file}: line {number}: expected 1 or 0 (or true or false), got {printable(line)!r}", tip)
+        raise DataSetError(f"{file}: line {number}: expected {FLAGS_IN_WORDS}, got {printable(line)!r}", tip)
     return FLAGS[line.lower()]
 
 

@@ -179,8 +179,8 @@ def test_an_npz_of_several_arrays_needs_a_name_that_is_known(tmp_path: Path) -> 
     ("content", "message"),
     [
         ("1\n0\n", "expected one flag for each of 12 samples, got 2"),
-        ("1\n2\n" * 6, "line 2: expected 1 or 0 .*, got '2'"),
-        ("\x1b[31m", r"line 1: expected 1 or 0 .*x1b\[31m"),
+        ("1\n2\n" * 6, "line 2: expected 1 or 0, .*, got '2'"),
+        ("\x1b[31m", r"line 1: expected 1 or 0, .*x1b\[31m"),
     ],
 )
 def test_flags_that_do_not_fit_are_refused(content: str, message: str, tmp_path: Path) -> None:
