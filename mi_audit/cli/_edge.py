@@ -144,3 +144,16 @@ def check_writable(path: Path, *inputs: Path) -> None:
         raise OutputError(f"{path}: the folder {path.parent} does not exist", tip=f"mkdir -p {path.parent}")
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"{path}: the folder {path.parent} cannot be written", tip="choose another --out")
+
+
+def check_container(path: Path, tip: str | None = None) -> None:
+    """Refuse a name for a file of ours that others would take for a report.
+
+    Raises:
+        OutputError: it ends like one; the usual tip is the same name with ``.npz``.
+    """
+    from mi_audit.stages.report import SUFFIXES
+
+    if path.suffix.lower() in (*SUFFIXES, ".pdf"):
+        tip = tip or f"--out {path.with_suffix('.npz')}"
+        raise OutputError(f"{path}: this command writes an .npz, and {path.suffix} is for reports", tip=tip)

@@ -186,18 +186,22 @@ def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":
         UsageError: ``--model`` or ``--data`` is missing, or a value cannot be read.
     """
     from mi_audit.stages._extract_options import ExtractOptions
+    from mi_audit.stages._settings import numbers_in
+
+    def numbers(name: str, example: str = ".49,.48,.45") -> tuple[float, ...] | None:
+        return None if given[name] is None else numbers_in(given[name], f"--{name.replace('_', '-')}", example)
 
     _announce(given)
     return ExtractOptions(
         model=given["model"] or "",
         data=given["data"] or "",
-        mean=_numbers(given["mean"], "--mean"),
-        std=_numbers(given["std"], "--std"),
+        mean=numbers("mean"),
+        std=numbers("std"),
         features=listed(given["features"]) or ("outputs",),
         declare=listed(given.get("declare")),
         controls=given.get("controls") or "cheap",
         feature_settings=tuple(given["settings"] or ()),
-        expect_accuracy=_numbers(given["expect_accuracy"], "--expect-accuracy", ".726"),
+        expect_accuracy=numbers("expect_accuracy", ".726"),
         batch_size=None if given["batch_size"] == "auto" else _whole(given["batch_size"], "--batch-size", "auto"),
         **{name: given[name] for name in AS_THEY_ARE if name not in ("model", "data")},
     )
@@ -257,16 +261,6 @@ def inputs_of(given: Mapping[str, Any]) -> list[Path]:
     named = [*specs, *after, *(text.rpartition(":")[0] for text in after)]
     lists = (given[name] for name in ("members", "non_members", "members_index", "non_members_index", "membership"))
     return [*(Path(text) for text in named if text), *(path for path in lists if path is not None)]
-
-
-def _numbers(text: str | None, option: str, example: str = ".49,.48,.45") -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        tip = f"for example {option} {example}"
-        raise UsageError(f"expected {option} to be numbers with commas, got {text!r}", tip=tip) from None
 
 
 def _whole(text: str, option: str, word: str) -> int:

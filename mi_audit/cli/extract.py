@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from mi_audit.cli import _options as options
-from mi_audit.cli._edge import check_writable, say
+from mi_audit.cli._edge import check_container, check_writable, say
 from mi_audit.cli._progress import progress_of
 
 
 def extract(
     ctx: typer.Context,
     out: Annotated[
-        Path, typer.Option("--out", help="The feature cache that this makes.", rich_help_panel=options.RESULT)
+        Path, typer.Option("--out", "-o", help="The feature cache that this makes.", rich_help_panel=options.RESULT)
     ],
     model: options.Model = None,
     data: options.Data = None,
@@ -48,6 +48,7 @@ def extract(
 
     A file of the same target and samples that is there already only gets the features that it lacks.
     """
+    check_container(out)
     check_writable(out, *options.inputs_of(ctx.params))
     from mi_audit.stages.audit import extract_file
 

@@ -48,7 +48,8 @@ class Arrays(DatasetSource):
 
     ``x``, ``y`` and ``member`` are read too. ``arrays`` without a path takes the two sides from ``--members`` and
     ``--non-members``, each a file with images and labels. Ids are ``members/<index>`` and ``non-members/<index>``;
-    without ``index``, the position in the file. A list counts positions in the file, and its ids are those of ``index``.
+    without ``index``, the position in the file. A list counts positions in the file, and its ids are those of
+    ``index``.
     """
 
     def open(self, location: str | None, request: DataRequest) -> MembershipData:

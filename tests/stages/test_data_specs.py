@@ -44,5 +44,5 @@ def test_what_is_neither_is_told_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"images\.zip: expected a data set, got a file of another kind"):
         _split_data_spec(str(tmp_path / "images.zip"))
     for gone in ("./gone", "gone/images", str(tmp_path / "gone"), "gone.zip"):
-        with pytest.raises(UsageError, match="gone.*: no such file or folder"):
+        with pytest.raises(UsageError, match=r"gone.*: no such file or folder"):
             _split_data_spec(gone)
