@@ -9,6 +9,7 @@
 # audit.md behind whatever the verdict is, and exits as mi-audit does: 0 PASS, 1 FAIL, 2 could not run, 3 no verdict.
 set -uo pipefail
 
+[ $# -ge 2 ] || { echo "expected POLICY ARGUMENTS-OF-EVALUATE..., for example standard --model net.pt --data cifar100" >&2; exit 2; }
 policy=$1
 shift
 

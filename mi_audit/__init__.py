@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["__version__", "audit", "read"]
 
+_OWN_NETWORK = (
+    "save its state_dict and give the path; or give 'python:FILE.py:function', a function that returns the network"
+)
+_DATA = "for example 'cifar100', 'arrays.npz' or 'folder:DIR'"
+
 
 def audit(
-    model: str,
-    data: str | None = None,
+    model: str | Path,
+    data: str | Path | None = None,
     *,
     attacks: Sequence[str] = (),
     protocol: str = "audit",
@@ -34,7 +39,8 @@ def audit(
     """Audit a target model, like ``mi-audit evaluate --model MODEL --data DATA``.
 
     Args:
-        model: a checkpoint, ``"timm:NAME"``, ``"torchvision:NAME"``, or ``"predictions:FILE"``.
+        model: a checkpoint, ``"timm:NAME"``, ``"torchvision:NAME"``, ``"predictions:FILE"``, or
+            ``"python:FILE.py:function"`` for a network that only your own code can build.
         data: a data set, ``"digits"``, ``"cifar100"``, ``"arrays.npz"``, ``"folder:DIR"``; ``None`` for predictions.
         attacks: names of attacks; those of the protocol when empty.
         protocol: ``"audit"`` or ``"paper"``.
@@ -44,10 +50,13 @@ def audit(
         cache_dir: where extracted features and trained attacks are kept and found again.
         policy: a preset, a file, or ``"none"`` for no verdict; ``None`` for that of the protocol: the preset
             ``standard`` under ``audit``, none under ``paper``.
-        **options: any further field of `ExtractOptions` or `TrainOptions`: arch (of a network of one's own
-            ``"python:FILE.py:CLASS"``), data_dir, download, batch_size, device, features, max_members,
-            max_non_members, mean, std; on, per_class, per_subset, known_fraction, balance, search, repeats, settings
-            (of features and of attacks).
+        **options: any further option of ``evaluate --model``, as a name. Paths, numbers and names are taken as Python
+            values or as on the command line: ``mean=(.49, .48, .45)`` or ``mean=".49,.48,.45"``.
+            Of the target: arch (``"python:FILE.py:CLASS"`` for a network of one's own), weights, mean, std,
+            expect_accuracy, batch_size, device. Of the data: data_dir, download, split, members, non_members, members_index, non_members_index, membership, allow_outside,
+            max_members, max_non_members, limit_classes, declare. Of what is observed: features, feature_settings,
+            controls. Of the attacks: on, per_class, per_subset, known_fraction, balance, search, repeats, and settings
+            (of features too).
 
     Returns:
         the audit: ``audit.row(audit.selected).metrics["balanced_accuracy"].value`` is the headline.
@@ -59,11 +68,14 @@ def audit(
     from mi_audit.plugins import did_you_mean
     from mi_audit.stages._extract_options import ExtractOptions
     from mi_audit.stages._gating import read_policy
+    from mi_audit.stages._python_values import spec, texts, typed
     from mi_audit.stages._settings import of_features_and_attacks
     from mi_audit.stages._training_plan import TrainOptions
     from mi_audit.stages.audit import audit as run
     from mi_audit.stages.evaluate import EvaluateOptions
 
+    specs = spec(model, "model", _OWN_NETWORK), "" if data is None else spec(data, "data", _DATA)
+    options = typed(options)
     of_extraction = {name: value for name, value in options.items() if name in ExtractOptions.__dataclass_fields__}
     of_training = {name: value for name, value in options.items() if name in TrainOptions.__dataclass_fields__}
     if unknown := sorted(set(options) - set(of_extraction) - set(of_training)):
@@ -71,13 +83,13 @@ def audit(
         raise UsageError(f"unknown option {unknown[0]!r}", tip=did_you_mean(unknown[0], known))
     settings = of_features_and_attacks(of_training.pop("settings", ()))
     of_extraction["feature_settings"] = (*of_extraction.get("feature_settings", ()), *settings[0])
-    if of_extraction.get("data_dir") is not None:
-        of_extraction["data_dir"] = Path(of_extraction["data_dir"])
     return run(
-        ExtractOptions(model=model, data=data or "", seed=seed, **of_extraction),
-        TrainOptions(attacks=tuple(attacks), protocol=protocol, seed=seed, settings=settings[1], **of_training),
+        ExtractOptions(*specs, seed=seed, **of_extraction),
+        TrainOptions(
+            attacks=texts(attacks, "attacks"), protocol=protocol, seed=seed, settings=settings[1], **of_training
+        ),
         EvaluateOptions(
-            ratios=tuple(ratios),
+            ratios=texts(ratios, "ratios"),
             by_class=by_class,
             policy=None if policy in (None, "none") else read_policy(str(policy)),
             is_gated=policy != "none",

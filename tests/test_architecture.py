@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "mi_audit"
 ROOMS = ("targets", "datasets", "features", "attacks", "metrics", "controls", "gate", "reports")
 FLOORS = {
     **dict.fromkeys(("_version", "errors", "schema"), 0),
-    **dict.fromkeys(("npz_arrays", "plugins", "store", "target_model"), 1),
+    **dict.fromkeys(("npz_arrays", "plugins", "store", "table_columns", "target_model"), 1),
     **dict.fromkeys(ROOMS, 2),
     "stages": 3,
     **dict.fromkeys(("cli", "__init__"), 4),
@@ -26,6 +26,7 @@ WITHOUT_TORCH = (
     "reports",
     "attacks",
     "npz_arrays",
+    "table_columns",
     "plugins",
     "errors",
     "cli",

@@ -74,6 +74,15 @@ def test_the_gate_is_closed_when_the_audit_cannot_run(tmp_path, arguments):
     assert run_gate(tmp_path, *arguments).returncode == 2
 
 
+@pytest.mark.parametrize("arguments", [(), ("standard",)])
+def test_the_gates_say_what_they_expect(tmp_path, arguments):
+    done = run_gate(tmp_path, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("expected POLICY ARGUMENTS-OF-EVALUATE..., for example standard --model")
+    done = run(["bash", EXAMPLES / "pre_commit_gate.sh", *arguments], tmp_path)
+    assert (done.returncode, done.stderr) == (2, "expected DATA POLICY [CHECKPOINT...]\n")
+
+
 def test_the_policy_reads_and_has_a_rule_of_every_kind(tmp_path):
     done = run(["mi-audit", "policy", "check", EXAMPLES / "policy.yaml"], tmp_path)
     assert done.returncode == 0, done.stderr

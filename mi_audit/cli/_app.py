@@ -7,6 +7,7 @@ import typer
 from mi_audit._version import __version__
 from mi_audit.cli import _config
 from mi_audit.cli._edge import be_verbose, product, say
+from mi_audit.cli._meant import Command, Group
 from mi_audit.cli.config import config
 from mi_audit.cli.demo import demo
 from mi_audit.cli.doctor import doctor
@@ -23,7 +24,10 @@ from mi_audit.cli.train_attack import train_attack
 from mi_audit.cli.verify import verify
 
 app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=Group,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -64,17 +68,17 @@ def _tell(settings: list[_config.Setting]) -> None:
             say(f"{one.option} = {one.value} ({one.origin})")
 
 
-app.command("extract")(extract)
-app.command("train-attack")(train_attack)
-app.command("evaluate")(evaluate)
-app.command("report")(report)
-app.command("inspect")(inspect)
-app.command("list")(list_)
-app.command("demo")(demo)
-app.command("index")(index)
+app.command("extract", cls=Command)(extract)
+app.command("train-attack", cls=Command)(train_attack)
+app.command("evaluate", cls=Command)(evaluate)
+app.command("report", cls=Command)(report)
+app.command("inspect", cls=Command)(inspect)
+app.command("list", cls=Command)(list_)
+app.command("demo", cls=Command)(demo)
+app.command("index", cls=Command)(index)
 app.add_typer(policy, name="policy")
-app.command("power")(power)
-app.command("verify")(verify)
-app.command("selftest")(selftest)
-app.command("config")(config)
-app.command("doctor")(doctor)
+app.command("power", cls=Command)(power)
+app.command("verify", cls=Command)(verify)
+app.command("selftest", cls=Command)(selftest)
+app.command("config", cls=Command)(config)
+app.command("doctor", cls=Command)(doctor)

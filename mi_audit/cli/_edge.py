@@ -158,7 +158,7 @@ def check_writable(path: Path, *inputs: Path) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    if any(path.exists() and other.exists() and path.samefile(other) for other in inputs):
+    if path.exists() and any(os.path.exists(other) and path.samefile(other) for other in inputs):  # noqa: PTH110
         raise OutputError(f"{path}: is read by this command and would be overwritten", tip="choose another --out")
     if path.is_dir():
         raise OutputError(f"{path}: is a folder", tip=f"for example --out {path / 'out.npz'}")
@@ -166,3 +166,16 @@ def check_writable(path: Path, *inputs: Path) -> None:
         raise OutputError(f"{path}: the folder {path.parent} does not exist", tip=f"mkdir -p {path.parent}")
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"{path}: the folder {path.parent} cannot be written", tip="choose another --out")
+
+
+def check_container(path: Path, tip: str | None = None) -> None:
+    """Refuse a name for a file of ours that others would take for a report.
+
+    Raises:
+        OutputError: it ends like one; the usual tip is the same name with ``.npz``.
+    """
+    from mi_audit.stages.report import SUFFIXES
+
+    if path.suffix.lower() in (*SUFFIXES, ".pdf"):
+        tip = tip or f"--out {path.with_suffix('.npz')}"
+        raise OutputError(f"{path}: this command writes an .npz, and {path.suffix} is for reports", tip=tip)

@@ -52,19 +52,20 @@ Split = Annotated[
     typer.Option("--split", help="Official splits: MEMBERS,NON-MEMBERS, or one for a list.", rich_help_panel=TARGET),
 ]
 Members = Annotated[
-    Path | None, typer.Option("--members", help="Folder of the members, with --data folder.", rich_help_panel=TARGET)
+    Path | None,
+    typer.Option("--members", help="Folder or .npz of them, with --data folder or arrays.", rich_help_panel=TARGET),
 ]
 NonMembers = Annotated[
     Path | None,
-    typer.Option("--non-members", help="Folder of the non-members, with --data folder.", rich_help_panel=TARGET),
+    typer.Option("--non-members", help="Folder or .npz of them, as --members.", rich_help_panel=TARGET),
 ]
 MembersIndex = Annotated[
     Path | None,
-    typer.Option("--members-index", help="txt, npy or npz: which samples are members.", rich_help_panel=TARGET),
+    typer.Option("--members-index", help="Which are members: a txt, npy or npz, or 0:100.", rich_help_panel=TARGET),
 ]
 NonMembersIndex = Annotated[
     Path | None,
-    typer.Option("--non-members-index", help="txt, npy or npz: which are non-members.", rich_help_panel=TARGET),
+    typer.Option("--non-members-index", help="Which are non-members: as --members-index.", rich_help_panel=TARGET),
 ]
 Membership = Annotated[
     Path | None,
@@ -186,19 +187,23 @@ def extract_options(given: Mapping[str, Any]) -> "ExtractOptions":
         UsageError: ``--model`` or ``--data`` is missing, or a value cannot be read.
     """
     from mi_audit.stages._extract_options import ExtractOptions
+    from mi_audit.stages._settings import numbers_in
+
+    def numbers(name: str, example: str = ".49,.48,.45") -> tuple[float, ...] | None:
+        return None if given[name] is None else numbers_in(given[name], f"--{name.replace('_', '-')}", example)
 
     if not given["quiet"]:
         announce_code(given["model"], given["arch"])
     return ExtractOptions(
         model=given["model"] or "",
         data=given["data"] or "",
-        mean=_numbers(given["mean"], "--mean"),
-        std=_numbers(given["std"], "--std"),
+        mean=numbers("mean"),
+        std=numbers("std"),
         features=listed(given["features"]) or ("outputs",),
         declare=listed(given.get("declare")),
         controls=given.get("controls") or "cheap",
         feature_settings=tuple(given["settings"] or ()),
-        expect_accuracy=_numbers(given["expect_accuracy"], "--expect-accuracy", ".726"),
+        expect_accuracy=numbers("expect_accuracy", ".726"),
         batch_size=None if given["batch_size"] == "auto" else _whole(given["batch_size"], "--batch-size", "auto"),
         **{name: given[name] for name in AS_THEY_ARE if name not in ("model", "data")},
     )
@@ -257,18 +262,8 @@ def inputs_of(given: Mapping[str, Any]) -> list[Path]:
     specs = [given[name] for name in ("model", "data", "arch") if given[name]]
     after = [spec.partition(":")[2] for spec in specs]
     named = [*specs, *after, *(text.rpartition(":")[0] for text in after)]
-    lists = (given[name] for name in ("members_index", "non_members_index", "membership"))
+    lists = (given[name] for name in ("members", "non_members", "members_index", "non_members_index", "membership"))
     return [*(Path(text) for text in named if text), *(path for path in lists if path is not None)]
-
-
-def _numbers(text: str | None, option: str, example: str = ".49,.48,.45") -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        tip = f"for example {option} {example}"
-        raise UsageError(f"expected {option} to be numbers with commas, got {text!r}", tip=tip) from None
 
 
 def _whole(text: str, option: str, word: str) -> int:

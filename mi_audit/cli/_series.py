@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mi_audit import plugins
 from mi_audit.cli._edge import EXCEEDED, NO_VERDICT, has_color, is_ascii, make_folder, product, say, width
 from mi_audit.errors import UsageError
 
@@ -14,8 +15,10 @@ _WILD = "*?["
 
 
 def is_series(model: str | None) -> bool:
-    """Whether ``--model`` is a pattern of files; a file that is really called so is none."""
-    return model is not None and any(char in model for char in _WILD) and not Path(model).exists()
+    """Whether ``--model`` is a pattern of checkpoint files; a file that is really called so is none."""
+    if model is None or model.partition(":")[0] in plugins.names("targets"):
+        return False
+    return any(char in model for char in _WILD) and not Path(model).exists()
 
 
 def run_series(

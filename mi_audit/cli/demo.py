@@ -14,7 +14,9 @@ from mi_audit.cli._progress import progress
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Folder for the files that it makes.")] = Path("mi-audit-demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files that it makes.")] = Path(
+        "mi-audit-demo"
+    ),
     seed: options.Seed = 0,
 ) -> None:
     """Train a small network on half of scikit-learn's digits and audit it, showing every command on the way."""

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mi_audit.cli import _options as options
-from mi_audit.cli._edge import EXCEEDED, NO_VERDICT, check_writable, has_color, is_ascii, product, say, width
+from mi_audit.cli._edge import (
+    EXCEEDED,
+    NO_VERDICT,
+    check_container,
+    check_writable,
+    has_color,
+    is_ascii,
+    product,
+    say,
+    width,
+)
 from mi_audit.cli._progress import progress_of
 from mi_audit.cli._series import is_series, run_series
 from mi_audit.errors import UsageError
@@ -115,7 +125,7 @@ def evaluate(
         typer.Option("--exit-zero", help="Exit 0 whatever verdict and limits say.", rich_help_panel=options.RESULT),
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The audit that this makes.", rich_help_panel=options.RESULT)
+        Path | None, typer.Option("--out", "-o", help="The audit that this makes.", rich_help_panel=options.RESULT)
     ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=options.RESULT)
@@ -139,6 +149,7 @@ def evaluate(
     """
     in_series = is_series(model)
     if out is not None and not in_series:
+        check_container(out, f"--out audit.npz, then mi-audit report audit.npz --out {out}")
         judged_by = (baseline or Path(), Path(policy or ""))
         check_writable(out, *(files or ()), *options.inputs_of(ctx.params), *filter(Path.is_file, judged_by))
     from mi_audit import store

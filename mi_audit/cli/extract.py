@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from mi_audit.cli import _options as options
-from mi_audit.cli._edge import check_writable, say
+from mi_audit.cli._edge import check_container, check_writable, say
 from mi_audit.cli._progress import progress_of
 
 
 def extract(
     ctx: typer.Context,
     out: Annotated[
-        Path, typer.Option("--out", help="The feature cache that this makes.", rich_help_panel=options.RESULT)
+        Path, typer.Option("--out", "-o", help="The feature cache that this makes.", rich_help_panel=options.RESULT)
     ],
     model: options.Model = None,
     data: options.Data = None,
@@ -48,12 +48,11 @@ def extract(
 
     A file of the same target and samples that is there already only gets the features that it lacks.
     """
+    check_container(out)
     check_writable(out, *options.inputs_of(ctx.params))
     from mi_audit.stages.audit import extract_file
 
     cache = extract_file(options.extract_options(ctx.params), out, progress_of(ctx))
     if not quiet:
-        for finding in cache.findings:
-            say(f"{finding.severity}: {finding.message}")
         names = "".join(f", {name}" for name in sorted(cache.features))
         say(f"{out}: {len(cache.label):,} samples, {cache.n_classes} classes{names}")

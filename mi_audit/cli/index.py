@@ -12,7 +12,7 @@ from mi_audit.cli._progress import progress
 
 def index(
     out: Annotated[
-        Path | None, typer.Option("--out", help="Write it here; without it, where it is found again.")
+        Path | None, typer.Option("--out", "-o", help="Write it here; without it, where it is found again.")
     ] = None,
     quiet: options.Quiet = False,
 ) -> None:

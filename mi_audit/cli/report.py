@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mi_audit.cli import _options as options
 from mi_audit.cli._edge import check_writable, has_color, is_ascii, product, say, width, write_text
-from mi_audit.cli._options import listed
 from mi_audit.cli._streams import write_document
 from mi_audit.errors import UsageError
 
@@ -27,6 +27,7 @@ def report(
     per_sample: Annotated[
         bool, typer.Option("--per-sample", help="csv, json: list the samples and who was a member.")
     ] = False,
+    quiet: options.Quiet = False,
 ) -> None:
     """Show one or more audits; nothing is computed again.
 
@@ -42,7 +43,7 @@ def report(
     from mi_audit.stages import report as stage
     from mi_audit.stages._epochs import by_epoch
 
-    pairs, streamed = stage.assigned(listed(formats), paths)
+    pairs, streamed = stage.assigned(options.listed(formats), paths)
     records = [store.read_kind(path, Audit) for path in audits]
     if by == "epoch":
         records = by_epoch(records, [path.name for path in audits])
@@ -52,10 +53,12 @@ def report(
 
     texts = [(path, text(name)) for name, path in pairs]
     shown = None if streamed is None else text(streamed, color=has_color(), is_ascii=is_ascii())
-    if per_sample:
+    if per_sample and not quiet:
         say(_PRIVATE)
     for path, content in texts:
         write_text(path, content, is_private=per_sample)
+        if not quiet:
+            say(f"wrote {path}")
     if shown is not None:
         product(shown) if streamed == "console" else write_document(shown)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from mi_audit.cli import _options as options
-from mi_audit.cli._edge import check_writable, say
+from mi_audit.cli._edge import check_container, check_writable, say
 from mi_audit.cli._progress import progress_of
 from mi_audit.schema.numerals import in_percent
 
@@ -15,7 +15,7 @@ def train_attack(
     ctx: typer.Context,
     features: Annotated[Path, typer.Argument(help="A feature cache from extract.", metavar="FEATURES.npz")],
     out: Annotated[
-        Path, typer.Option("--out", help="The trained attacks that this makes.", rich_help_panel=options.RESULT)
+        Path, typer.Option("--out", "-o", help="The trained attacks that this makes.", rich_help_panel=options.RESULT)
     ],
     attack: options.Attacks = None,
     on: options.On = None,
@@ -32,6 +32,7 @@ def train_attack(
     no_progress: options.NoProgress = False,
 ) -> None:
     """Fit, tune and choose attacks on the samples whose membership the adversary knows."""
+    check_container(out)
     check_writable(out, features)
     from mi_audit import store
     from mi_audit.schema.feature_cache import FeatureCache

@@ -1,5 +1,6 @@
 """Files that say which samples of a pool are members: positions, ids or flags, as text, ``.npy`` or ``.npz``."""
 
+import os
 import re
 import sys
 import tokenize
@@ -15,37 +16,43 @@ import numpy as np
 import numpy.typing as npt
 
 from mi_audit.datasets._npz import read_arrays
+from mi_audit.datasets._sample_names import SampleNames
 from mi_audit.datasets._words import first, printable
 from mi_audit.datasets.interface import Int64Array
 from mi_audit.errors import DataSetError
+from mi_audit.table_columns import FLAGS, FLAGS_IN_WORDS
 
 # Longer numbers than this are beyond every pool, and Python reads those of thousands of digits slowly.
 MAX_DIGITS = 18
 POSITION = re.compile(r"([+-]?\d+)(?::([+-]?\d+))?", re.ASCII)
+RANGES = re.compile(r"(\d+:\d+)(,\d+:\d+)*", re.ASCII)
 COMMENT = re.compile(r"(^|\s)#.*", re.DOTALL)
-FLAGS = {"1": True, "true": True, "0": False, "false": False}
 
 BoolArray = npt.NDArray[np.bool_]
 
 
-def rows_in(file: Path, keys: Sequence[str], ids: Sequence[str]) -> Int64Array:
+def rows_in(file: Path, keys: Sequence[str], names: SampleNames) -> Int64Array:
     """Positions of the samples that a file lists, (n,) int64, sorted, each once.
 
-    Text has one entry per line: a position from 0, a range ``a:b`` (`b` excluded) or an id; what follows ``#`` at
-    the start or after a space is a comment.
+    Text has one entry per line: a position from 0, a range ``a:b`` (`b` excluded), or an id or a path as `SampleNames`
+    finds them; what follows ``#`` at the start or after a space is a comment.
     An ``.npy`` holds positions or ids. An ``.npz`` holds one array, or one under one of `keys`. The kind of file is
-    told by its first bytes.
+    told by its first bytes. Ranges with commas between them stand for themselves, where no file is called so.
 
     Args:
-        file: the list.
+        file: the list, or ranges.
         keys: names of the array in an ``.npz``.
-        ids: of all samples of the pool, in order.
+        names: of all samples of the pool.
 
     Raises:
         DataSetError: it cannot be read; a position is out of range, an id unknown, an entry twice there; it is empty.
     """
+    counted = _Counted(file, names)
+    if is_ranges(file):
+        for part in str(file).split(","):
+            counted.add_text(part, 1)
+        return counted.rows()
     content = _array(file, keys)
-    counted = _Counted(file, ids)
     if content is None:
         for number, line in _lines(file):
             counted.add_text(line, number)
@@ -62,10 +69,15 @@ def rows_in(file: Path, keys: Sequence[str], ids: Sequence[str]) -> Int64Array:
     return counted.rows()
 
 
+def is_ranges(file: Path) -> bool:
+    """Whether this is no file but ranges of positions, ``0:100,200:300``."""
+    return bool(RANGES.fullmatch(str(file))) and not os.path.exists(file)  # noqa: PTH110 - never mind a name too long
+
+
 def flags_in(file: Path, keys: Sequence[str], n: int) -> BoolArray:
     """Which samples of a pool are members, (n,) bool, from a file with one flag per sample.
 
-    Text has one flag per line (1, 0, true or false); ``.npy`` and ``.npz`` hold bool, or numbers 1 and 0.
+    Text has one flag per line, as `FLAGS` spells them; ``.npy`` and ``.npz`` hold bool, or numbers 1 and 0.
 
     Args:
         file: the flags.
@@ -92,14 +104,13 @@ class _Counted:
     """How often a list names each sample; ranges are counted by their ends, so that none is ever written out."""
 
     file: Path
-    ids: Sequence[str]
+    names: SampleNames
     changes: Int64Array = field(init=False)
     outside: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
-    position_of: dict[str, int] | None = None
 
     def __post_init__(self) -> None:
-        self.changes = np.zeros(len(self.ids) + 1, np.int64)
+        self.changes = np.zeros(len(self.names) + 1, np.int64)
 
     def add_text(self, line: str, number: int) -> None:
         """One line: a position, a range or an id."""
@@ -114,24 +125,22 @@ class _Counted:
             if stop <= start:
                 tip = "a:b are the positions from a to b - 1"
                 raise DataSetError(f"{self.file}: line {number}: expected a range, got {line}, which is empty", tip=tip)
-            if start < 0 or stop > len(self.ids):
+            if start < 0 or stop > len(self.names):
                 self.outside.append(line)
             else:
                 self.changes[[start, stop]] += (1, -1)
 
     def add_positions(self, positions: npt.NDArray[Any]) -> None:
         """Many positions at once."""
-        is_inside = (positions >= 0) & (positions < len(self.ids))
+        is_inside = (positions >= 0) & (positions < len(self.names))
         self.outside += [str(position) for position in positions[~is_inside].tolist()]
         inside = positions[is_inside].astype(np.int64)
         np.add.at(self.changes, inside, 1)
         np.add.at(self.changes, inside + 1, -1)
 
     def add_id(self, name: str) -> None:
-        """One sample by its id."""
-        if self.position_of is None:
-            self.position_of = {known: position for position, known in enumerate(self.ids)}
-        position = self.position_of.get(name)
+        """One sample by its id or path."""
+        position = self.names.position(name)
         if position is None:
             self.unknown.append(name)
         else:
@@ -140,19 +149,19 @@ class _Counted:
     def rows(self) -> Int64Array:
         """The positions, after all that can be wrong with them."""
         if self.outside:
-            expected = f"expected positions from 0 to {len(self.ids) - 1:,}"
+            expected = f"expected positions from 0 to {len(self.names) - 1:,}"
             tip = "positions count from 0; --split says which samples they count"
             raise DataSetError(
                 f"{self.file}: {expected}, got {len(self.outside):,} outside: {first(self.outside)}", tip
             )
         if self.unknown:
-            tip = f"lines are positions, ranges such as 0:100, or ids such as {printable(self.ids[0])}"
+            tip = f"lines are positions, ranges such as 0:100, or ids such as {self.names.examples()}"
             got = f"got {len(self.unknown):,} that are not: {first(self.unknown)}"
             raise DataSetError(f"{self.file}: expected positions or ids of samples, {got}", tip=tip)
         count = np.cumsum(self.changes[:-1])
         twice = np.flatnonzero(count > 1)
         if len(twice):
-            named = first([self.ids[row] for row in twice.tolist()])
+            named = first([self.names.ids[row] for row in twice.tolist()])
             got = f"got {len(twice):,} more than once: {named}"
             raise DataSetError(f"{self.file}: expected every sample once, {got}", tip="name each in one line only")
         rows: Int64Array = np.flatnonzero(count)
@@ -165,7 +174,7 @@ class _Counted:
 def _flag(file: Path, line: str, number: int) -> bool:
     if line.lower() not in FLAGS:
         tip = "one flag per sample; lists of positions go with --members-index"
-        raise DataSetError(f"{file}: line {number}: expected 1 or 0 (or true or false), got {printable(line)!r}", tip)
+        raise DataSetError(f"{file}: line {number}: expected {FLAGS_IN_WORDS}, got {printable(line)!r}", tip)
     return FLAGS[line.lower()]
 
 
@@ -231,7 +240,9 @@ def _readable(file: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise DataSetError(f"{file}: no such file", tip="a list is a text file, an .npy or an .npz") from error
+        raise DataSetError(
+            f"{file}: no such file", tip="a list is a text file, an .npy or an .npz, or ranges such as 0:100"
+        ) from error
     except OSError as error:
         raise DataSetError(f"{file}: {error.strerror or 'cannot be read'}") from error
     except UnicodeDecodeError as error:

@@ -8,11 +8,11 @@ from typing import Any
 
 from mi_audit.datasets._words import first, printable
 from mi_audit.errors import DataSetError, MissingLibraryError
+from mi_audit.table_columns import FLAGS, FLAGS_IN_WORDS, also_read, delimiter_of, positions_of
 
 COLUMNS = ("path", "label", "is_member")
 # A row of a compressed Parquet file can take next to nothing in it, so their number is bounded before any is read.
 MAX_ROWS, MAX_BYTES = 50_000_000, 2**33
-FLAGS = {"1": True, "true": True, "0": False, "false": False}
 EXAMPLE = "the first line is path,label,is_member (and group, if you like)"
 PARQUET = b"PAR1"
 
@@ -64,10 +64,10 @@ def _collected(file: Path, rows: Iterable[tuple[int, list[str | None]]], unit: s
             if not cell or "\0" in cell:
                 found = printable(repr(cell)) if cell else "none"
                 raise DataSetError(f"{file}: {unit} {number}: expected a {name}, got {found}", tip=EXAMPLE)
-        flag = FLAGS.get(str(cells[2]).lower())
+        flag = FLAGS.get(str(cells[2]).strip().lower())
         if flag is None:
             found = printable(repr(cells[2]))
-            raise DataSetError(f"{file}: {unit} {number}: expected 1, 0, true or false in is_member, got {found}")
+            raise DataSetError(f"{file}: {unit} {number}: expected {FLAGS_IN_WORDS} in is_member, got {found}")
         path.append(str(cells[0]))
         label.append(str(cells[1]))
         is_member.append(flag)
@@ -81,7 +81,9 @@ def _collected(file: Path, rows: Iterable[tuple[int, list[str | None]]], unit: s
 def _csv_rows(file: Path) -> Iterator[tuple[int, list[str | None]]]:
     """Number of the line and cells of every row that is not blank."""
     with file.open(encoding="utf-8-sig", newline="") as opened:
-        reader = csv.reader(opened, strict=True)
+        delimiter = delimiter_of(opened.readline())
+        opened.seek(0)
+        reader = csv.reader(opened, delimiter=delimiter, strict=True)
         try:
             header = [name.strip() for name in next(reader, [])]
             columns = _columns(file, header)
@@ -100,15 +102,16 @@ def _csv_rows(file: Path) -> Iterator[tuple[int, list[str | None]]]:
 
 def _columns(file: Path, header: Sequence[str]) -> list[int]:
     """Positions of path, label, flag and, where there is one, group."""
-    names = ["is_member" if name == "member" and "is_member" not in header else name for name in header]
-    missing = [name for name in COLUMNS if name not in names]
+    found = {meaning: positions_of(meaning, header) for meaning in (*COLUMNS, "group")}
+    missing = [meaning for meaning in COLUMNS if not found[meaning]]
     if missing:
         got = f"got {first(header)}" if header else "got an empty file"
-        raise DataSetError(f"{file}: expected the columns path, label, is_member, {got}", tip=EXAMPLE)
-    twice = [name for name in (*COLUMNS, "group") if names.count(name) > 1]
+        tip = f"{EXAMPLE}; {also_read(missing)}"
+        raise DataSetError(f"{file}: expected the columns path, label, is_member, {got}", tip=tip)
+    twice = [[header[at] for at in places] for places in found.values() if len(places) > 1]
     if twice:
-        raise DataSetError(f"{file}: expected every column once, got {first(twice)} more than once")
-    return [names.index(name) for name in (*COLUMNS, "group") if name in names]
+        raise DataSetError(f"{file}: expected every column once, got {first(twice[0])} for the same", tip=EXAMPLE)
+    return [places[0] for places in found.values() if places]
 
 
 def _parquet_rows(file: Path) -> Iterator[tuple[int, list[str | None]]]:

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from mi_audit.datasets._images import ArrayImages, FileImages
-from mi_audit.datasets._lists import flags_in, rows_in
+from mi_audit.datasets._lists import flags_in, is_ranges, rows_in
+from mi_audit.datasets._sample_names import SampleNames
 from mi_audit.datasets._words import first
 from mi_audit.datasets.interface import LISTS, DataRequest, Images, Int64Array, MembershipData, Side
 from mi_audit.errors import DataSetError, UsageError
@@ -163,18 +164,18 @@ def _below(images: FileImages, root: Path) -> tuple[str, ...]:
 
 
 def _listed(pool: Side, request: DataRequest) -> tuple[Int64Array, Int64Array]:
-    ids = pool.sample_id
+    names = SampleNames(pool)
     if request.members_index is None:
         assert request.non_members_index is not None, "at least one list was given"
-        non_members = rows_in(request.non_members_index, NON_MEMBER_KEYS, ids)
+        non_members = rows_in(request.non_members_index, NON_MEMBER_KEYS, names)
         return _rest(non_members, len(pool)), non_members
-    members = rows_in(request.members_index, MEMBER_KEYS, ids)
+    members = rows_in(request.members_index, MEMBER_KEYS, names)
     if request.non_members_index is None:
         return members, _rest(members, len(pool))
-    non_members = rows_in(request.non_members_index, NON_MEMBER_KEYS, ids)
+    non_members = rows_in(request.non_members_index, NON_MEMBER_KEYS, names)
     both = np.intersect1d(members, non_members, assume_unique=True)
     if len(both):
-        named = first([ids[row] for row in both.tolist()])
+        named = first([names.ids[row] for row in both.tolist()])
         files = f"{request.members_index} and {request.non_members_index}"
         tip = "a sample is a member or a non-member: take these out of one of the lists"
         raise DataSetError(f"{files}: expected no sample in both, got {len(both):,}: {named}", tip=tip)
@@ -191,9 +192,15 @@ def _prefixed(side: Side, name: str) -> Side:
     return replace(side, sample_id=[f"{name}/{sample_id}" for sample_id in side.sample_id])
 
 
+def _called(file: Path) -> str:
+    """A list by its name and digest; ranges by themselves."""
+    if is_ranges(file):
+        return str(file)
+    return f"{file.name} (SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()[:12]})"
+
+
 def _notes(pool: Side, request: DataRequest, what: str, n_members: int, n_non_members: int) -> tuple[str, ...]:
-    files = [path for path in (getattr(request, name) for name in LISTS) if path]
-    lists = ", ".join(f"{file.name} (SHA-256 {hashlib.sha256(file.read_bytes()).hexdigest()[:12]})" for file in files)
+    lists = ", ".join(_called(path) for path in (getattr(request, name) for name in LISTS) if path)
     notes = [f"membership from {lists}: {n_members:,} members, {n_non_members:,} non-members of {what}"]
     n_left = len(pool) - n_members - n_non_members
     if n_left:

@@ -1,7 +1,8 @@
 """Your own arrays, FILE.npz: images (uint8), labels, is_member."""
 
 import zipfile
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ from mi_audit.datasets.interface import (
 from mi_audit.errors import DataSetError, UsageError
 
 MAX_CLASSES = 1_000_000
+SIDES = ("members", "non-members")
+_WHO = (
+    "add is_member (1 or 0 per image); or say who is a member by --membership FILE or --members-index FILE; or by two "
+    "files with images and labels: --data arrays --members FILE.npz --non-members FILE.npz"
+)
 ALIASES = {"images": "x", "labels": "y", "is_member": "member"}
 
 
@@ -40,8 +46,10 @@ class Arrays(DatasetSource):
     ``index``, optional     (n,) integers that name the samples in their ids, unique within each side
     ======================  ========================================================================
 
-    ``x``, ``y`` and ``member`` are read too. Ids are ``members/<index>`` and ``non-members/<index>``; without
-    ``index``, the position in the file. A list counts positions in the file, and its ids are those of ``index``.
+    ``x``, ``y`` and ``member`` are read too. ``arrays`` without a path takes the two sides from ``--members`` and
+    ``--non-members``, each a file with images and labels. Ids are ``members/<index>`` and ``non-members/<index>``;
+    without ``index``, the position in the file. A list counts positions in the file, and its ids are those of
+    ``index``.
     """
 
     def open(self, location: str | None, request: DataRequest) -> MembershipData:
@@ -51,31 +59,57 @@ class Arrays(DatasetSource):
             DataSetError: not an ``.npz``, truncated, one of the arrays is not as described, or a list does not fit.
             UsageError: no path was given, an option that goes with other data, or membership is said twice.
         """
+        if request.members is not None or request.non_members is not None:
+            refuse_options(request, "arrays --members FILE --non-members FILE", "members", "non_members")
+            return _two_files(location, request.members, request.non_members)
         file = path_in_spec(location, "arrays:FILE.npz")
         refuse_options(request, "arrays:FILE.npz", *LISTS)
         names = _names(file)
-        by_list = is_listed(request)
-        if by_list and "is_member" in names:
+        if not is_listed(request):
+            if {*names} == {"images", "labels"}:
+                raise DataSetError(f"{file}: expected the arrays images, labels, is_member, got no is_member", tip=_WHO)
+            pool, is_member = _read(file, names, "is_member")
+            rows = [np.flatnonzero(chosen) for chosen in (is_member, ~is_member)]
+            sides = [_named(file, name, pool.take(own)) for name, own in zip(SIDES, rows, strict=True)]
+            return MembershipData(None, sides[0], sides[1], _class_names(pool))
+        if "is_member" in names:
             message = f"{file}: expected one way to say who is a member, got the array {names['is_member']} and a list"
             raise UsageError(message, tip="leave out the list, or write the file without this array")
-        required = [names.get(name, name) for name in ("images", "labels", *(() if by_list else ("is_member",)))]
-        arrays = read_arrays(file, required, ("index",))
-        images = _checked_images(file, arrays[required[0]])
-        label = _checked_integers(file, required[1], arrays[required[1]], len(images))
-        index = _checked_integers(file, "index", arrays.get("index", np.arange(len(images))), len(images))
-        lowest, highest = int(label.min()), int(label.max())
-        if lowest < 0 or highest >= MAX_CLASSES:
-            raise DataSetError(f"{file}: expected labels from 0 to {MAX_CLASSES - 1:,}, got {lowest:,} to {highest:,}")
-        if by_list:
-            pool = Side(images, label, _ids(file, "samples", index))
-            members, non_members, notes = divided(pool, request, file.name, is_official=False)
-            return MembershipData(None, members, non_members, names_of_classes(highest + 1), notes)
-        is_member = _checked_membership(file, required[2], arrays[required[2]], len(images))
-        sides = {
-            name: _side(file, name, np.flatnonzero(chosen), images, label, index)
-            for name, chosen in (("members", is_member), ("non-members", ~is_member))
-        }
-        return MembershipData(None, sides["members"], sides["non-members"], names_of_classes(highest + 1))
+        pool, _ = _read(file, names)
+        _check_unique(file, "samples", pool)
+        members, non_members, notes = divided(pool, request, file.name, is_official=False)
+        return MembershipData(None, members, non_members, _class_names(pool), notes)
+
+
+def _two_files(location: str | None, members: Path | None, non_members: Path | None) -> MembershipData:
+    """The data of one file per side; a class of one is a class of both."""
+    if members is None or non_members is None or location:
+        tip = "--data arrays --members FILE.npz --non-members FILE.npz"
+        raise UsageError("expected two files, --members and --non-members, and no path after arrays:", tip=tip)
+    files = members.expanduser(), non_members.expanduser()
+    pools = [_read(file, _names(file))[0] for file in files]
+    sides = [_named(file, name, pool) for file, name, pool in zip(files, SIDES, pools, strict=True)]
+    return MembershipData(None, sides[0], sides[1], max(map(_class_names, pools), key=len))
+
+
+def _read(file: Path, names: dict[str, str], *flags: str) -> tuple[Side, npt.NDArray[np.bool_]]:
+    """All samples of a file, their index as ids, and which are members, none where this is not asked for."""
+    required = [names.get(name, name) for name in ("images", "labels", *flags)]
+    arrays = read_arrays(file, required, ("index",))
+    images = _checked_images(file, arrays[required[0]])
+    label = _checked_integers(file, required[1], arrays[required[1]], len(images))
+    index = _checked_integers(file, "index", arrays.get("index", np.arange(len(images))), len(images))
+    lowest, highest = int(label.min()), int(label.max())
+    if lowest < 0 or highest >= MAX_CLASSES:
+        raise DataSetError(f"{file}: expected labels from 0 to {MAX_CLASSES - 1:,}, got {lowest:,} to {highest:,}")
+    is_member = np.zeros(len(images), np.bool_)
+    for name in required[2:]:
+        is_member = _checked_membership(file, name, arrays[name], len(images))
+    return Side(images, label, [str(number) for number in index.tolist()]), is_member
+
+
+def _class_names(pool: Side) -> tuple[str, ...]:
+    return names_of_classes(int(pool.label.max()) + 1)
 
 
 def _names(file: Path) -> dict[str, str]:
@@ -89,18 +123,16 @@ def _names(file: Path) -> dict[str, str]:
     return {usual: found[0] for usual, found in named.items() if found}
 
 
-def _side(file: Path, name: str, rows: Int64Array, images: ArrayImages, label: Int64Array, index: Int64Array) -> Side:
-    ids = _ids(file, name, index[rows])
-    return Side(images.take(rows), label[rows], [f"{name}/{sample_id}" for sample_id in ids])
+def _named(file: Path, name: str, side: Side) -> Side:
+    """The same samples with the name of the side before their ids."""
+    _check_unique(file, name, side)
+    return replace(side, sample_id=[f"{name}/{sample_id}" for sample_id in side.sample_id])
 
 
-def _ids(file: Path, name: str, index: Int64Array) -> list[str]:
-    """The index as text, each once."""
-    values, count = np.unique(index, return_counts=True)
-    if (count > 1).any():
-        twice = values[count > 1]
-        raise DataSetError(f"{file}: expected every index once among the {name}, got {twice[0]} {count.max()} times")
-    return [str(number) for number in index.tolist()]
+def _check_unique(file: Path, name: str, side: Side) -> None:
+    twice = [(each, n) for each, n in Counter(side.sample_id).items() if n > 1]
+    if twice:
+        raise DataSetError(f"{file}: expected every index once among the {name}, got {twice[0][0]} {twice[0][1]} times")
 
 
 def _checked_images(file: Path, images: npt.NDArray[Any]) -> ArrayImages:

@@ -1,4 +1,4 @@
-"""``--set NAME.OPTION=VALUE``: options of plug-ins, and whether they are for a feature or for an attack."""
+"""Texts that hold several values: ``--set NAME.OPTION=VALUE`` for a feature or an attack, and numbers with commas."""
 
 from collections.abc import Iterable
 
@@ -38,3 +38,16 @@ def of_features_and_attacks(texts: Iterable[str]) -> tuple[tuple[str, ...], tupl
     is_of_feature = [text.partition(".")[0] in features for text in texts]
     split = tuple(zip(texts, is_of_feature, strict=True))
     return tuple(text for text, it_is in split if it_is), tuple(text for text, it_is in split if not it_is)
+
+
+def numbers_in(text: str, option: str, example: str = ".49,.48,.45") -> tuple[float, ...]:
+    """The numbers of a text with commas between them.
+
+    Raises:
+        UsageError: one is none; the tip shows the `example`.
+    """
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        tip = f"for example {option} {example}"
+        raise UsageError(f"expected {option} to be numbers with commas, got {text!r}", tip=tip) from None

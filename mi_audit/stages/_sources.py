@@ -63,11 +63,21 @@ def _split_data_spec(spec: str) -> tuple[str, str | None]:
     path = Path(spec).expanduser()
     if path.is_dir():
         return "folder", spec
-    by_suffix = {".npz": "arrays", ".csv": "manifest", ".parquet": "manifest", ".tar": "tar", ".tgz": "tar"}
+    by_suffix = {
+        ".npz": "arrays",
+        ".csv": "manifest",
+        ".tsv": "manifest",
+        ".parquet": "manifest",
+        ".tar": "tar",
+        ".tgz": "tar",
+    }
     for suffix in path.suffixes[-2:]:  # a .tar.gz goes to the one who can say what to do with it
         if suffix.lower() in by_suffix:
             return by_suffix[suffix.lower()], spec
     if path.is_file():
         tip = "a folder, .npz, .csv, .parquet or .tar, or a name of `mi-audit list datasets`"
         raise UsageError(f"{spec}: expected a data set, got a file of another kind", tip=tip)
+    if "/" in spec or "." in spec:
+        tip = f"paths count from {Path.cwd()}; names of data sets are in `mi-audit list datasets`"
+        raise UsageError(f"{spec}: no such file or folder", tip=tip)
     raise UsageError(f"unknown data set {spec!r}", tip=plugins.did_you_mean(name, known))

@@ -20,6 +20,7 @@ from mi_audit.stages._extract_options import ExtractOptions
 from mi_audit.stages._preflight.accuracy import with_expectation
 from mi_audit.stages._provenance import versions
 from mi_audit.stages._sights import ALL, features_needed, is_part_of
+from mi_audit.stages._telling import tell
 from mi_audit.stages._training_plan import Plan, TrainOptions, planned
 from mi_audit.stages.evaluate import EvaluateOptions, evaluate
 from mi_audit.stages.progress import Progress, Silence
@@ -50,6 +51,7 @@ def audit(
     extract_options = _with_features(extract_options, planned(train_options))
     found, folder = _cached_features(extract_options, cache_dir, progress, opened)
     cache = with_declared(with_expectation(found, extract_options.expect_accuracy), extract_options.declare)
+    tell(cache, progress, is_followed=True)
     seen = _with_features_of(cache, planned(train_options), extract_options.features)
     trained = _cached_attacks(seen, folder, train_options, progress)
     return evaluate(cache, trained, evaluate_options, progress)
@@ -105,15 +107,16 @@ def extract_file(options: ExtractOptions, path: Path, progress: Progress) -> Fea
     Returns:
         the cache as it is in the file.
     """
-    if not _predictions.is_predictions(options.model):
-        cache = extract_to(extract.prepare(options, progress=progress), path, progress)
-        expected = with_declared(with_expectation(cache, options.expect_accuracy), options.declare)
-        if expected is not cache:
-            store.write(path, expected)
-        return expected
-    cache = with_declared(_predictions.extracted(options), options.declare)
-    store.write(path, cache)
-    return cache
+    there = None
+    if _predictions.is_predictions(options.model):
+        made = with_declared(_predictions.extracted(options), options.declare)
+    else:
+        there = extract_to(extract.prepare(options, progress=progress), path, progress)
+        made = with_declared(with_expectation(there, options.expect_accuracy), options.declare)
+    if made is not there:
+        store.write(path, made)
+    tell(made, progress)
+    return made
 
 
 def _folder(cache_dir: Path, key: str) -> Path:

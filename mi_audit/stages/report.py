@@ -83,7 +83,7 @@ def assigned(formats: Sequence[str], paths: Sequence[Path]) -> tuple[list[tuple[
         (format, file) pairs, and the format for stdout or ``None``.
 
     Raises:
-        UsageError: more than one format for stdout, or an unknown one.
+        UsageError: more than one format for stdout, an unknown one, or a file whose suffix is that of none.
     """
     for name in formats:
         plugins.plugin_class("reports", name)
@@ -93,9 +93,18 @@ def assigned(formats: Sequence[str], paths: Sequence[Path]) -> tuple[list[tuple[
         pairs = list(zip(for_files, paths, strict=True))
     else:
         streamed = list(formats) if paths or formats else [DEFAULT]
-        pairs = [(SUFFIXES.get(path.suffix.lower(), DEFAULT), path) for path in paths]
+        pairs = [(_format_of(path), path) for path in paths]
     if len(streamed) > 1:
         named = ", ".join(streamed)
         tip = "give an --out for each, for example --out audit.md --out audit.xml"
         raise UsageError(f"expected one format for stdout, got {named}", tip=tip)
     return pairs, streamed[0] if streamed else None
+
+
+def _format_of(path: Path) -> str:
+    """The format of a file by its suffix; without one, that of the terminal."""
+    suffix = path.suffix.lower()
+    if suffix and suffix not in SUFFIXES:
+        tip = f"known are {', '.join(SUFFIXES)}; or say --format as often as --out"
+        raise UsageError(f"--out {path}: no report has the suffix {path.suffix}", tip=tip)
+    return SUFFIXES.get(suffix, DEFAULT)

@@ -41,13 +41,14 @@ class Predictions(TargetSource):
     ==========================  ==============================================================================
     exactly one of              ``logits``, ``probabilities`` (n, n_classes), or ``predicted`` (n,)
     ``label``                   (n,) the true classes: numbers from 0, or names
-    ``is_member``               (n,) true and false, 1 and 0, yes and no
+    ``is_member``               (n,) true and false, 1 and 0, yes and no, train and test
     ``sample_id``, optional     (n,) unique; without it samples are named by side and row
     ``group``, optional         (n,) what belongs together: one person, many samples
     ==========================  ==============================================================================
 
-    In text and Parquet the outputs are one column per class (``logits_0``, ..., or ``logits_<class name>``), or one
-    column of lists. A single column is a sigmoid head: the logit, or the probability, of class 1 of two.
+    In text and Parquet the outputs are one column per class (``logits_0`` or ``p0``, ...; ``logits_<class name>``; or
+    the class names in ``label`` alone), or one column of lists. A single column is a sigmoid head: the logit, or the
+    probability, of class 1 of two. `table_columns` has the other spellings.
     """
 
     def open(self, spec: str, request: TargetRequest) -> FeatureCache:
@@ -132,6 +133,10 @@ def _assumptions(table: Table, classes: Classes) -> tuple[Finding, ...]:
     notes = list(classes.notes)
     if table.outputs is not None and table.outputs.shape[1] == 1:
         notes.append(f"the single column of {table.kind} is that of class {classes.names[1]}, of two")
+    if not table.is_kind_told:
+        notes.append(
+            f"outputs are taken for {table.kind} by their values: their columns are named by the classes alone"
+        )
     if table.sample_id is None:
         notes.append("samples are named by their row, since there is no sample_id: keep the rows in order")
     return tuple(Finding("target-assumption", "note", note) for note in notes)

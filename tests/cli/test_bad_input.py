@@ -137,6 +137,25 @@ CASES = {
         "overwritten",
     ),
     "audit overwritten": (("report", "audit.npz", "--out", "audit.npz"), "overwritten"),
+    "features with a report's suffix": (
+        ("extract", "--model", "digits.pt", "--data", "digits", "-o", "a.html"),
+        "a.npz",
+    ),
+    "attacks with a report's suffix": (("train-attack", "features.npz", "-o", "a.json"), "--out a.npz"),
+    "audit with a report's suffix": (
+        ("evaluate", "features.npz", "attack.npz", "-o", "a.pdf"),
+        "then mi-audit report audit.npz --out a.pdf",
+    ),
+    "report of an unknown suffix": (("report", "audit.npz", "-o", "r.pdf"), ".html, .htm, .xml"),
+    "data that is not there": (
+        ("extract", "--model", "digits.pt", "--data", "./gone", *OUT),
+        "./gone: no such file or",
+    ),
+    "model in a folder that is not there": (
+        ("extract", "--model", "gone/net.pt", "--data", "digits", *OUT),
+        "there is no folder gone",
+    ),
+    "model beside others": (("extract", "--model", "x.bin", "--data", "digits", *OUT), "there is: digits.pt"),
     "topic": (("list", "attack"), "did you mean 'attacks'"),
     "output in a folder that is not there": (("report", "audit.npz", "--out", "gone/report.md"), "gone"),
     "output that is a folder": (("report", "audit.npz", "--out", "is_a_folder"), "folder"),
@@ -195,3 +214,18 @@ def test_a_crash_is_never_a_failed_gate(folder, command, monkeypatch):
 
 def test_a_typer_usage_error_is_2(command):
     assert command("extract", "--no-such-option").code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("audit", "net.pt"), "'evaluate'"),
+        (("evaluate", "--checkpoint", "net.pt"), "--model"),
+        (("extract", "--dataset=digits"), "--data"),
+        (("train-attack", "--output", "a.npz"), "--out"),
+    ],
+)
+def test_words_of_other_tools_are_told_ours(command, arguments, meant):
+    done = command(*arguments)
+    assert done.code == 2
+    assert meant in done.stderr

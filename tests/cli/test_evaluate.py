@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -39,6 +40,28 @@ def test_a_cache_that_is_found_is_told_as_this_run_came_by_it(folder, command, t
     assert "digits.pt" not in second.stdout
     assert "average.pt on digits" in second.stdout
     assert "averaged weights (EMA)" in " ".join(second.stdout.split())
+
+
+def test_notes_and_accuracy_are_told_before_attacks_are_trained_unless_quiet(folder, command):
+    asked = ("evaluate", "--model", folder / "digits.pt", "--data", "digits", "--attack", "naive", "--exit-zero")
+    told, _, work = command(*asked).stderr.partition("training attacks")
+    assert "note: tried on 512 samples" in told
+    assert "accuracy: 100.0 % on members, 98.4 % on non-members; if you know another, check --mean/--std" in told
+    assert "accuracy:" not in work
+    assert "accuracy:" not in command(*asked, "--expect-accuracy", ".984").stderr
+    assert command(*asked, "--quiet").stderr == ""
+
+
+def test_labels_of_other_images_are_told_to_be_hopeless_before_attacks_are_trained(folder, command, tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (600, 8, 8, 1), np.uint8), rng.integers(0, 10, 600)
+    np.savez(tmp_path / "noise.npz", images=images, labels=labels, is_member=np.arange(600) < 300)
+    of_target = ("--model", folder / "digits.pt", "--arch", "lenet_32_64_200", "--mean", "0", "--std", "1")
+    done = command("evaluate", *of_target, "--data", "noise.npz", "--attack", "naive")
+    assert done.code == 3
+    told = done.stderr.partition("training attacks")[0]
+    assert "not clearly above the" in told
+    assert told.count("Ctrl-C stops it now") == 2
 
 
 def test_the_library_takes_the_same_road(folder, tmp_path):

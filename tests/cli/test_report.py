@@ -9,6 +9,7 @@ import shlex
 import shutil
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import torch
 
@@ -55,6 +56,17 @@ def test_formats_in_order_where_there_are_as_many_as_files(audit, command, tmp_p
     assert command("report", audit, "--format", "checklist,model-card", "-o", "a", "-o", "b").code == 0
     assert (tmp_path / "a").read_text(encoding="utf-8").startswith("# Release checklist")
     assert (tmp_path / "b").read_text(encoding="utf-8").startswith("---\nmodel-index:")
+
+
+def test_what_was_written_is_said_unless_quiet(audit, command):
+    assert command("report", audit, "-o", "a.md", "-o", "b.html").stderr == "wrote a.md\nwrote b.html\n"
+    assert command("report", audit, "-o", "a.md", "--quiet").stderr == ""
+
+
+@pytest.mark.parametrize("name", ["report", "r.pdf"])
+def test_a_file_without_a_known_suffix_takes_the_format_that_is_said(audit, command, tmp_path, name):
+    assert command("report", audit, "--format", "markdown", "-o", name).code == 0
+    assert (tmp_path / name).read_text(encoding="utf-8").startswith("# mi-audit")
 
 
 @pytest.mark.parametrize(
@@ -140,6 +152,15 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(command, tmp_path):
     done = command("evaluate", "--model", "net[1].pt", "--data", "digits", *QUICK, "--out", "a.npz")
     assert done.code == 0, done.stderr
     assert (tmp_path / "a.npz").is_file()
+
+
+def test_predictions_whose_name_looks_like_a_pattern_are_that_file(command, tmp_path):
+    rng = np.random.default_rng(0)
+    label, is_member = np.arange(200) % 2, np.arange(200) < 100
+    np.savez(tmp_path / "p[1].npz", logits=rng.normal(size=(200, 2)), label=label, is_member=is_member)
+    done = command("evaluate", "--model", "predictions:p[1].npz", "--attack", "naive", "--policy", "none")
+    assert done.code == 0, done.stderr
+    assert "p[1].npz" in done.stdout
 
 
 @pytest.mark.usefixtures("checkpoints")

@@ -1,6 +1,7 @@
 import io
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -219,3 +220,30 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
         open_file(tmp_path)
     with pytest.raises(UsageError, match=r"expected --data arrays:FILE\.npz, got no path"):
         plugins.load("datasets", "arrays").open(None, DataRequest())
+
+
+def test_two_files_are_the_two_sides(tmp_path: Path) -> None:
+    whole = content()
+    for name, rows in (("train", slice(0, 3)), ("test", slice(3, 8))):
+        np.savez(tmp_path / f"{name}.npz", x=whole["images"][rows], y=whole["labels"][rows])
+    request = DataRequest(members=tmp_path / "train.npz", non_members=tmp_path / "test.npz")
+    data = plugins.load("datasets", "arrays").open(None, request)
+    assert data.members.sample_id == ["members/0", "members/1", "members/2"]
+    assert data.non_members.sample_id[-1] == "non-members/4"
+    assert data.members.label.tolist() == whole["labels"][:3].tolist()
+    assert np.array_equal(data.non_members.images.read(0, 5), whole["images"][3:])
+    assert data.class_names == ("0", "1", "2")
+    with pytest.raises(UsageError, match="expected two files, --members and --non-members"):
+        plugins.load("datasets", "arrays").open(None, DataRequest(members=tmp_path / "train.npz"))
+    with pytest.raises(DataSetError, match=r"gone\.npz: no such file"):
+        plugins.load("datasets", "arrays").open(None, replace(request, members=tmp_path / "gone.npz"))
+    with pytest.raises(UsageError, match="takes no --membership"):
+        plugins.load("datasets", "arrays").open(None, replace(request, membership=tmp_path / "flags.txt"))
+
+
+def test_a_file_that_does_not_say_who_is_a_member_is_told_the_ways(tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", **content(is_member=None))
+    with pytest.raises(DataSetError, match="got no is_member") as caught:
+        open_file(tmp_path / "mine.npz")
+    for way in ("--membership FILE", "--members-index FILE", "--data arrays --members FILE.npz --non-members FILE.npz"):
+        assert way in (caught.value.tip or "")

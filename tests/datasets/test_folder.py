@@ -258,3 +258,29 @@ def test_classes_alone_need_a_list(tmp_path: Path) -> None:
 def test_lists_beside_folders_that_say_who_is_a_member_are_refused(root: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="with folders members and non-members takes no --membership"):
         open_with(root, membership=tmp_path / "flags")
+
+
+def test_lists_name_files_as_people_do_where_only_one_can_be_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ant/1.png", "ant/2.png", "bee/1.png", "bee/3.png", "bee/4.png"):
+        put(tmp_path / "images" / name)
+    monkeypatch.chdir(tmp_path)
+    forms = [str(tmp_path / "images" / "ant" / "1.png"), "images/ant/2.png", "./bee/1.png", "3.png"]
+    (tmp_path / "list").write_text("\n".join(forms))
+    for folder in (Path("images"), tmp_path / "images"):
+        data = open_with(folder, members_index=Path("list"))
+        assert data.non_members.sample_id == ["non-members/bee/4.png"]
+    (tmp_path / "list").write_text("1.png\n")
+    with pytest.raises(DataSetError, match=r"got 1 that are not: 1\.png") as caught:
+        open_with(Path("images"), members_index=Path("list"))
+    assert "ids such as ant/1.png, bee/1.png, bee/4.png" in caught.value.tip
+
+
+def test_lists_of_two_splits_name_files_by_their_paths_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("train/ant/1.png", "train/ant/2.png", "test/ant/1.png", "test/ant/3.png"):
+        put(tmp_path / "images" / name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list").write_text("images/train/ant/2.png\n3.png\ntest/ant/1.png")
+    data = open_with(Path("images"), non_members_index=Path("list"))
+    assert data.members.sample_id == ["train/ant/1.png"]

@@ -92,6 +92,35 @@ def test_a_byte_order_mark_and_line_ends_of_windows_change_nothing(start: str, e
     assert data.members.group is None
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    ("header", "flags"),
+    [
+        (("filename", "class", "split"), ("train", "test")),
+        (("File", "Target", "Split"), ("Train", "val")),
+        (("image", "y", "membership"), ("member", "non-member")),
+        (("path", "label", "is_member", "split", "class"), ("yes", "no", "test", "x")),
+    ],
+)
+def test_columns_and_flags_are_spelt_as_people_do(
+    delimiter: str, header: tuple[str, ...], flags: tuple[str, ...], root: Path
+) -> None:
+    more = flags[2:]
+    rows = [("a.png", "0", flags[0], *more), ("deep/f.png", "1", flags[1], *more), ("-g.png", "1", flags[0], *more)]
+    (root / "m.csv").write_text("\n".join(delimiter.join(row) for row in [header, *rows]))
+    data = opened(root / "m.csv")
+    assert data.members.sample_id == ["members/-g.png", "members/a.png"]
+    assert data.non_members.sample_id == ["non-members/deep/f.png"]
+    assert data.members.label.tolist() == [1, 0]
+
+
+def test_a_table_without_a_column_is_told_what_else_it_may_be_called(root: Path) -> None:
+    (root / "m.csv").write_text("path,klass,is_member\n")
+    with pytest.raises(DataSetError) as caught:
+        opened(root / "m.csv")
+    assert "label may be called labels, class, target, y_true, y" in (caught.value.tip or "")
+
+
 def test_named_classes_are_those_of_the_members_in_sorted_order(root: Path) -> None:
     rows = [("a.png", "zebra", 1), ("b, c.png", "ant", 1), ("deep/f.png", "zebra", 0)]
     data = opened(written(root / "m.csv", rows, ("path", "label", "is_member")))
@@ -105,16 +134,16 @@ def test_named_classes_are_those_of_the_members_in_sorted_order(root: Path) -> N
 BAD = {
     "no rows": ("path,label,is_member\n", "expected a row for every image, got none"),
     "empty": ("", "expected the columns path, label, is_member, got an empty file"),
-    "columns": ("path,class,is_member\n", "expected the columns path, label, is_member, got path, class, is_member"),
-    "semicolons": ("path;label;is_member\n", "got path;label;is_member"),
-    "column twice": ("path,label,label,is_member\n", "got label more than once"),
+    "columns": ("path,klass,is_member\n", "expected the columns path, label, is_member, got path, klass, is_member"),
+    "column twice": ("path,label,label,is_member\n", "got label, label for the same"),
+    "two spellings": ("path,class,target,is_member\n", "got class, target for the same"),
     "cells": ("path,label,is_member\nb, c.png,0,1\n", "line 2: expected 3 cells as in the first line, got 4"),
     "few cells": ("path,label,is_member\na.png,0\n", "line 2: expected 3 cells as in the first line, got 2"),
     "no path": ("path,label,is_member\n,0,1\n", "line 2: expected a path, got none"),
     "no label": ("path,label,is_member\na.png,,1\n", "line 2: expected a label, got none"),
     "flag": (
         "path,label,is_member\na.png,0,1\n-g.png,0,\x1b[31m\n",
-        r"line 3: expected 1, 0, true or false in is_member",
+        r"line 3: expected 1 or 0, true or false, yes or no, train or test in is_member",
     ),
     "NUL": ("path,label,is_member\na\0.png,0,1\n", "line 2: expected "),
     "quote": ('path,label,is_member\n"a.png,0,1\n', "line 2: expected CSV, got "),

@@ -107,6 +107,18 @@ def test_ranges_hold_their_start_and_not_their_end(bounds: list[int], tmp_path: 
         assert sides_of(N, members_index=tmp_path / "list")[0] == ids(expected)
 
 
+def test_ranges_on_the_command_line_stand_for_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sides_of(N, members_index=Path("0:3,7:9"))[0] == ids([0, 1, 2, 7, 8])
+    assert sides_of(N, members_index=Path("0:6"), non_members_index=Path("6:8")) == (ids(range(6)), ids([6, 7]))
+    with pytest.raises(DataSetError, match="0:13: expected positions from 0 to 11, got 1 outside: 0:13"):
+        sides_of(N, members_index=Path("0:13"))
+    with pytest.raises(DataSetError, match="12: no such file"):
+        sides_of(N, members_index=Path("12"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "0:3").write_text("5\n")
+    assert sides_of(N, members_index=Path("0:3"))[0] == ids([5])
+
+
 BAD = {
     "out of range": ("3\n12\n99\n", r"expected positions from 0 to 11, got 2 outside: 12, 99"),
     "negative": ("-1", "got 1 outside: -1"),
@@ -167,8 +179,8 @@ def test_an_npz_of_several_arrays_needs_a_name_that_is_known(tmp_path: Path) -> 
     ("content", "message"),
     [
         ("1\n0\n", "expected one flag for each of 12 samples, got 2"),
-        ("1\n2\n" * 6, "line 2: expected 1 or 0 .*, got '2'"),
-        ("\x1b[31m", r"line 1: expected 1 or 0 .*x1b\[31m"),
+        ("1\n2\n" * 6, "line 2: expected 1 or 0, .*, got '2'"),
+        ("\x1b[31m", r"line 1: expected 1 or 0, .*x1b\[31m"),
     ],
 )
 def test_flags_that_do_not_fit_are_refused(content: str, message: str, tmp_path: Path) -> None:

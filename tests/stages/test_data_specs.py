@@ -18,6 +18,7 @@ from mi_audit.stages._sources import _split_data_spec
         ("tar:", ("tar", "")),
         ("mine.npz", ("arrays", "mine.npz")),
         ("a/mine.CSV", ("manifest", "a/mine.CSV")),
+        ("mine.tsv", ("manifest", "mine.tsv")),
         ("mine.parquet", ("manifest", "mine.parquet")),
         ("mine.tar", ("tar", "mine.tar")),
         ("mine.tar.gz", ("tar", "mine.tar.gz")),
@@ -42,3 +43,6 @@ def test_what_is_neither_is_told_what_there_is(tmp_path: Path) -> None:
     (tmp_path / "images.zip").write_bytes(b"PK")
     with pytest.raises(UsageError, match=r"images\.zip: expected a data set, got a file of another kind"):
         _split_data_spec(str(tmp_path / "images.zip"))
+    for gone in ("./gone", "gone/images", str(tmp_path / "gone"), "gone.zip"):
+        with pytest.raises(UsageError, match=r"gone.*: no such file or folder"):
+            _split_data_spec(gone)

@@ -56,6 +56,11 @@ def test_guessing_is_at_chance_and_a_little_more_is_not():
     assert slugs(0.2, 0.15) == []
 
 
+def test_few_samples_that_may_be_luck_are_told_with_their_interval():
+    (finding,) = accuracy_findings(*answers(0.1875, 0.1875, n=64))
+    assert "accuracy on non-members is 18.75 % of 64 (interval 8.12 % to 34.21 %), not clearly above" in finding.message
+
+
 def test_a_rare_class_that_is_recognised_is_above_chance():
     label = np.repeat([0, 0, 1], [400, 380, 20])
     predicted = label.copy()

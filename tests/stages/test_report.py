@@ -19,7 +19,8 @@ MD, XML, DAT = Path("a.md"), Path("b.XML"), Path("c.dat")
         ((), (), [], "console"),
         (("json",), (), [], "json"),
         ((), (MD, XML), [("markdown", MD), ("junit", XML)], None),
-        ((), (DAT,), [("console", DAT)], None),
+        ((), (Path("c"),), [("console", Path("c"))], None),
+        (("console",), (DAT,), [("console", DAT)], None),
         (("csv",), (MD,), [("csv", MD)], None),
         (("csv", "latex"), (MD, DAT), [("csv", MD), ("latex", DAT)], None),
         (("json",), (MD, XML), [("markdown", MD), ("junit", XML)], "json"),
@@ -36,6 +37,13 @@ def test_formats_find_their_files(formats, paths, pairs, streamed):
 def test_two_formats_on_stdout_and_unknown_ones_are_refused(formats):
     with pytest.raises(UsageError):
         report.assigned(formats, ())
+
+
+@pytest.mark.parametrize(("formats", "paths"), [((), (DAT,)), (("json",), (MD, DAT))])
+def test_a_suffix_of_no_format_is_refused_and_the_known_ones_named(formats, paths):
+    with pytest.raises(UsageError, match=r"--out c\.dat: no report has the suffix \.dat") as caught:
+        report.assigned(formats, paths)
+    assert ".html" in caught.value.tip
 
 
 def test_every_suffix_has_its_format():

@@ -167,7 +167,7 @@ REFUSED = {
     "sums": ({"logits": None, "probabilities": changed(P, 3, [0.5, 0.3, 0.1])}, r"first 0\.9\) for 1 of 12.*train/3"),
     "one side": ({"is_member": np.ones(12, np.bool_)}, "expected members and non-members, got members only"),
     "other side": ({"is_member": np.zeros(12, np.int64)}, "got non-members only"),
-    "odd flags": ({"is_member": np.arange(12)}, "is_member to be true or false .*, got '2' in row 2"),
+    "odd flags": ({"is_member": np.arange(12)}, "true or false, .* in is_member, got '2' in row 2"),
     "NaN flags": ({"is_member": changed(np.arange(12.0) % 2, 5, np.nan)}, "got 'nan' in row 5"),
     "ids twice": ({"sample_id": np.array(["a", "b", "c"] * 4)}, "every sample_id once, got 3 more than once: a, b, c"),
     "empty id": (
@@ -194,8 +194,11 @@ REFUSED = {
     "one-hot": ({"label": np.eye(12)}, r"expected label of shape \(n,\), got \(12, 12\)"),
     "objects": ({"label": np.array([{}] * 12)}, "got an object array, which is never opened"),
     "text as logits": ({"logits": np.full((12, 3), "a")}, "expected numbers in logits, got text"),
-    "both spellings": ({"labels": np.zeros(12)}, "expected the column label once, got it twice"),
-    "nothing": (dict.fromkeys(content()), "exactly one of"),
+    "two spellings": (
+        {"label": None, "y": np.zeros(12), "target": np.zeros(12)},
+        "expected the column label once, got y, target",
+    ),
+    "nothing": (dict.fromkeys(content()), "expected the columns label and is_member, got no label"),
     "no samples": ({name: values[:0] for name, values in content().items()}, "expected samples, got none"),
 }
 
@@ -217,8 +220,8 @@ def test_what_makes_no_cache_is_one_line_with_a_tip(tmp_path, changes, message):
         (b"\x80\x02}q\x00.", "expected .npz, .csv or .parquet, got a file of another kind"),
         (b"\x1f\x8b\x08", "a file of another kind"),
         (b"\xff\xfel\x00", "got UTF-16"),
-        (b"", "exactly one of"),
-        (b"hello", "exactly one of"),
+        (b"", "got no label"),
+        (b"hello", "got no label"),
     ],
 )
 def test_files_of_another_kind_are_refused(tmp_path, start, message):
@@ -247,3 +250,15 @@ def test_every_truncation_of_a_file_is_a_refusal_and_no_traceback(tmp_path):
         (tmp_path / "part.npz").write_bytes(whole[:length])
         with pytest.raises(OutputsError):
             opened(tmp_path / "part.npz")
+
+
+def test_class_names_are_stripped_as_labels_are(tmp_path):
+    names = np.array(["cat ", " dog", "ant"])
+    arrays = content(
+        class_names=names, label=names[np.arange(12) % 3], is_member=None, split=np.array(["train", "val"] * 6)
+    )
+    np.savez(tmp_path / "p.npz", **arrays)
+    cache = opened(tmp_path / "p.npz")
+    assert cache.class_names == ("cat", "dog", "ant")
+    assert cache.label.tolist() == [0, 1, 2] * 4
+    assert cache.is_member.tolist() == [True, False] * 6

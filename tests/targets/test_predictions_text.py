@@ -1,11 +1,14 @@
 """Predictions in text and in Parquet are those of the same arrays in an ``.npz``."""
 
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -95,20 +98,20 @@ REFUSED = {
     "a short row": (HEADER + GOOD + "\n1,2,0\n", "line 5: expected 5 values as in the header, got 3"),
     "a long row": (HEADER + "1,2,0,1,a,9\n" + GOOD, "line 2: expected 5 values as in the header, got 6"),
     "NaN": (HEADER + GOOD + "nan,2,0,1,c\n", "NaN or infinity for 1 of 3 samples: c"),
-    "a flag": (HEADER + GOOD + "1,2,0,maybe,c\n", "is_member to be true or false .*, got 'maybe' in line 4"),
+    "a flag": (HEADER + GOOD + "1,2,0,maybe,c\n", "true or false, .* in is_member, got 'maybe' in line 4"),
     "an empty flag": (HEADER + GOOD + "1,2,0,,c\n", "got '' in line 4"),
     "a label": (HEADER + GOOD + "1,2,2,0,c\n", "expected label from 0 to 1, got 2 in line 4"),
     "an empty label": (HEADER + GOOD + "1,2,,0,c\n", "expected a class in label, got nothing in line 4"),
     "an id": (HEADER + GOOD + "1,2,0,0,\n", "an id for every sample, got none in line 4"),
     "only a header": (HEADER, "expected rows below the header, got none"),
-    "no header": (GOOD, "exactly one of"),
+    "no header": (GOOD, "expected the columns label and is_member, got no label"),
     "numbers from 1": (
         HEADER.replace("s_1", "s_2").replace("s_0", "s_1") + GOOD,
         "numbered 0 to 1, got 2 of the numbers 1 to 2",
     ),
     "a column twice": (HEADER.replace("s_1", "s_0") + GOOD, "expected every column once, got logits_0 twice"),
     "a column in two spellings": (HEADER.replace("s_1", "s_00") + GOOD, "numbered 0 to 1"),
-    "a class in two spellings": (HEADER.replace("label", "label,labels") + GOOD, "expected the column label once"),
+    "a class in two spellings": (HEADER.replace("label", "y,class") + GOOD, "column label once, got y, class"),
     "mixed kinds": (
         HEADER.replace("logits_1", "prob_1") + GOOD,
         "exactly one of .*, got|exactly one of .*; got logits",
@@ -252,3 +255,63 @@ def test_parquet_without_its_library_says_what_to_install(tmp_path):
         cwd=Path(__file__).parents[2],
     )
     assert done.stdout.strip() == "pip install 'mi-audit[parquet]'"
+
+
+NAMED = "file,Bag,Boot,Coat,y_true,split\n"
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (("0.5,0.25,0.25", "0,1,0", "0.125,0,0.875"), "probabilities"),
+        (("0.5,0.25,0.25", "0,1,0", "-1,2,3"), "logits"),
+    ],
+)
+@pytest.mark.parametrize("form", ["csv", "tsv", "parquet"])
+def test_columns_named_by_the_classes_alone_are_outputs_of_the_kind_that_they_look_like(cells, kind, form, tmp_path):
+    ends = ("Bag,train", "Boot,test", "Coat,train")
+    text = NAMED + "".join(f"{n}.png,{cell},{end}\n" for n, (cell, end) in enumerate(zip(cells, ends, strict=True)))
+    path = tmp_path / "p"
+    if form == "parquet":
+        pq.write_table(pyarrow.csv.read_csv(io.BytesIO(text.encode())), path)
+    else:
+        path.write_text(text.replace(",", "\t") if form == "tsv" else text)
+    cache = opened(path)
+    assert cache.class_names == ("Bag", "Boot", "Coat")
+    assert cache.label.tolist() == [0, 1, 2]
+    assert cache.is_member.tolist() == [True, False, True]
+    assert cache.outputs_kind == kind
+    assert any(f"outputs are taken for {kind} by their values" in finding.message for finding in cache.findings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bag,Boot,Coat,label,is_member\n0.5,0.5,0,Bag,1\n0.5,0.5,0,Boot,0\n",  # a column that is no class of any row
+        "Bag,label,is_member\n0.5,Bag,1\n0.5,Bag,0\n",
+        "Bag,Boot,label,is_member\n0.5,0.5,Bag,1\n0.5,0.5,Hat,0\n",
+    ],
+)
+def test_columns_that_are_not_exactly_the_classes_are_refused_and_the_spellings_named(text, tmp_path):
+    (tmp_path / "p.csv").write_text(text)
+    with pytest.raises(
+        OutputsError, match="expected exactly one of logits, probabilities, predicted; got none"
+    ) as caught:
+        opened(tmp_path / "p.csv")
+    assert "p0, ..., or columns named by the classes in label and nothing else" in caught.value.tip
+
+
+@pytest.mark.parametrize("name", ["p{}", "p_{}", "prob{}", "probs.{}", "probability[{}]"])
+def test_probabilities_are_numbered_as_people_do(name, tmp_path):
+    header = ",".join(name.format(number) for number in (1, 0))
+    (tmp_path / "p.csv").write_text(f"{header},target,member\n0.25,0.75,0,yes\n1,0,1,no\n")
+    cache = opened(tmp_path / "p.csv")
+    assert cache.outputs.tolist() == [[0.75, 0.25], [0, 1]]
+    assert cache.outputs_kind == "probabilities"
+    assert cache.label.tolist() == [0, 1]
+
+
+def test_a_class_whose_name_has_two_lines_keeps_its_column(tmp_path):
+    rows = '"prob_a\nb",prob_c,label,is_member\n0.25,0.75,"a\nb",1\n1,0,c,0\n'
+    (tmp_path / "p.csv").write_text(rows)
+    assert opened(tmp_path / "p.csv").class_names == ("a\nb", "c")

@@ -12,6 +12,7 @@ from mi_audit.metrics.intervals import clopper_pearson, newcombe
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
 from mi_audit.schema.numerals import in_percent
+from mi_audit.stages._preflight.class_order import class_order_finding
 
 IntArray = npt.NDArray[np.int64]
 
@@ -44,13 +45,15 @@ def accuracy_findings(
     """
     is_correct = label == predicted
     sides = {"members": is_correct[is_member], "non-members": is_correct[~is_member]}
-    advice = _OF_ANSWERS if model.startswith("predictions:") else _OF_MODEL
+    is_black_box = model.startswith("predictions:")
+    advice = _OF_ANSWERS if is_black_box else _OF_MODEL
     of_untrained = _OF_CODE.format(model=model) if model.startswith("python:") else advice
     found = [_differs(name, sides[name], value, advice) for name, value in _by_side(expected).items()]
     found += [
         _at_chance(label[~is_member], predicted[~is_member], of_untrained),
         _collapsed(label, predicted, of_untrained),
         _swapped(*sides.values()),
+        class_order_finding(label, predicted, is_member, is_black_box=is_black_box),
     ]
     return [finding for finding in found if finding is not None]
 
@@ -95,10 +98,11 @@ def _at_chance(label: IntArray, predicted: IntArray, advice: str) -> Finding | N
     n, n_correct = len(label), int((label == predicted).sum())
     n_classes = int(max(label.max(), predicted.max())) + 1
     chance = float(np.bincount(label, minlength=n_classes) @ np.bincount(predicted, minlength=n_classes)) / n**2
-    if clopper_pearson(n_correct, n, LEVEL)[0] > chance:
+    low, high = clopper_pearson(n_correct, n, LEVEL)
+    if low > chance:
         return None
-    measured = f"{in_percent(n_correct / n)} of {n:,}"
-    message = f"accuracy on non-members is {measured}, not above chance ({in_percent(chance)}): {advice}"
+    measured = f"{in_percent(n_correct / n)} of {n:,} (interval {in_percent(low)} to {in_percent(high)})"
+    message = f"accuracy on non-members is {measured}, not clearly above the {in_percent(chance)} of guessing: {advice}"
     return Finding("accuracy-at-chance", "error", message)
 
 

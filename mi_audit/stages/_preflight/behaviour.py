@@ -41,8 +41,11 @@ def behaviour_findings(extraction: Extraction, batch_size: int, progress: Progre
         return []  # the long work counts and names them
     if len(set(probe.is_member.tolist())) == 2:
         predicted, model = together.argmax(axis=1), extraction.options.model
-        for finding in accuracy_findings(probe.label, predicted, probe.is_member, model=model):
+        found = accuracy_findings(probe.label, predicted, probe.is_member, model=model)
+        for finding in found:
             progress.say(f"on the first {len(probe.label)} samples looked at, {finding.message}")
+        if any(finding.severity == "error" for finding in found):
+            progress.say("if the others are like these, the audit is going to be INVALID: Ctrl-C stops it now")
     if (difference := _difference(together, again)) > MAX_DIFFERENCE:
         return [_vary(difference)]
     return _depends_on_batch(extraction.target, probe.images, together)

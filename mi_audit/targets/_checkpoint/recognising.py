@@ -8,7 +8,7 @@ import enum
 import re
 from pathlib import Path
 
-from mi_audit.targets._checkpoint.refusals import PREDICTIONS, RESAVE, plain, refusal
+from mi_audit.targets._checkpoint.refusals import PREDICTIONS, RESAVE, listing, plain, refusal
 
 
 class Kind(enum.Enum):
@@ -74,11 +74,21 @@ def _check_is_file(path: Path) -> None:
     if path.is_dir():
         raise refusal(path, "is a folder, not a checkpoint file", _tip_for_folder(path))
     if not path.exists():
-        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        nearest = difflib.get_close_matches(path.name, beside, n=1)
-        raise refusal(path, "no such file", f"did you mean {path.parent / nearest[0]}?" if nearest else None)
+        raise refusal(path, "no such file", _tip_for_nothing(path))
     if not path.is_file():
         raise refusal(path, "is not a regular file")
+
+
+def _tip_for_nothing(path: Path) -> str:
+    """What lies where the file should be."""
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent} either; paths count from {Path.cwd()}"
+    beside = sorted(entry.name for entry in path.parent.iterdir())
+    if nearest := difflib.get_close_matches(path.name, beside, n=1):
+        return f"did you mean {path.parent / nearest[0]}?"
+    weights = [name for name in beside if name.endswith(WEIGHT_SUFFIXES)]
+    there = f"there is: {listing(weights)}" if weights else "no checkpoint lies there"
+    return f"in {path.parent.absolute()}, {there}; or --model timm:NAME, torchvision:NAME"
 
 
 def _tip_for_folder(path: Path) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from mi_audit.schema.feature_cache import OutputsKind
+from mi_audit.table_columns import FLAGS, FLAGS_IN_WORDS
 from mi_audit.targets._predictions.table import Column, Table, shown
 
 # Rounding to three decimals moves a sum of ten by up to half of this.
@@ -14,10 +16,6 @@ _RANGE_TOLERANCE = 1e-6
 _SHOWN_IDS = 5
 _BLOCK_ROWS = 65536
 
-_FLAGS = {
-    **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y", "member"), True),
-    **dict.fromkeys(("0", "0.0", "false", "f", "no", "n", "non-member"), False),
-}
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating]
 Question = Callable[[FloatArray], BoolArray]
@@ -32,12 +30,12 @@ def membership(table: Table) -> BoolArray:
     values = table.is_member
     if values.dtype.kind == "U":
         distinct, inverse = np.unique(values, return_inverse=True)
-        codes = np.array([_FLAGS.get(text.strip().lower(), -1) for text in distinct.tolist()], np.int64)[inverse]
+        codes = np.array([FLAGS.get(text.strip().lower(), -1) for text in distinct.tolist()], np.int64)[inverse]
     else:
         codes = np.where((values == 0) | (values == 1), values, -1).astype(np.int64)
     if (codes < 0).any():
         row = int((codes < 0).argmax())
-        table.refuse(f"expected is_member to be true or false (1 or 0), got {shown(values[row])} in {table.place(row)}")
+        table.refuse(f"expected {FLAGS_IN_WORDS} in is_member, got {shown(values[row])} in {table.place(row)}")
     is_member = codes.astype(np.bool_)
     if is_member.all() or not is_member.any():
         got = "members" if is_member.all() else "non-members"
@@ -113,6 +111,11 @@ def checked_outputs(table: Table, ids: npt.NDArray[np.str_]) -> FloatArray:
         outputs = np.clip(outputs, 0, None)
         _check_sums(table, outputs, ids)
     return outputs
+
+
+def kind_by_values(outputs: FloatArray) -> OutputsKind:
+    """What outputs are that nobody named: probabilities where they look so, and logits otherwise."""
+    return "probabilities" if looks_like_probabilities(outputs) else "logits"
 
 
 def looks_like_probabilities(outputs: FloatArray) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mi_audit.targets._checkpoint.refusals import listing
 from mi_audit.targets._predictions.table import Column, Table, shown
 
 MAX_CLASSES = 1_000_000
@@ -95,7 +96,7 @@ def _names(table: Table, both: list[Column]) -> tuple[tuple[str, ...], tuple[str
     if n_columns is not None and len(found) != n_columns:
         table.refuse(
             f"expected as many names in label as classes in {table.kind}, got {len(found)} and {n_columns}",
-            f"name the columns by class, as in {table.kind}_{found[0]}, or number the labels from 0",
+            f"name the columns by class, as in {table.kind}_{listing([found[0]])}, or number the labels from 0",
         )
     order = f"the {len(found)} classes are the names in label, sorted"
     return found, (order if n_columns is None else f"{order}; {table.kind} are taken to be in that order",)
@@ -116,8 +117,8 @@ def _positions(table: Table, values: Column, names: tuple[str, ...]) -> IntArray
     is_unknown = ordered[nearest] != values
     if is_unknown.any():
         row = int(is_unknown.argmax())
-        listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        table.refuse(f"expected classes of {table.kind}, got {shown(values[row])} in {table.place(row)}", listed)
+        what = f"expected classes of {table.kind}, got {shown(values[row])} in {table.place(row)}"
+        table.refuse(what, f"the classes are {listing(list(names), 5)}")
     return np.asarray(order[nearest], np.int64)
 
 

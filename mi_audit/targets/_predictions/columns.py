@@ -1,11 +1,12 @@
 """Which column of a table of predictions is which, by their names."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mi_audit.schema.feature_cache import OutputsKind
+from mi_audit.table_columns import SPELLINGS, also_read, positions_of
 from mi_audit.targets._checkpoint.refusals import listing
 from mi_audit.targets._predictions.table import refuse
 
@@ -16,17 +17,21 @@ _KINDS: dict[str, OutputsKind] = {
     "probability": "probabilities",
     "probs": "probabilities",
     "prob": "probabilities",
+    "p": "probabilities",
     "predicted": "labels",
 }
-_OF_A_CLASS = re.compile(r"(logits?|probabilities|probability|probs?)(?:[_.:-]|(\[))(.+?)(?(2)\])", re.IGNORECASE)
-_OTHERS = {
-    "label": "label",
-    "labels": "label",
-    "is_member": "is_member",
-    "sample_id": "sample_id",
-    "group": "group",
-}
-SPELLINGS = (*_KINDS, *_OTHERS)
+# prob_Bag, logits[3]; and numbered ones without anything between, p0.
+_OF_A_CLASS = re.compile(
+    r"(logits?|probabilities|probability|probs?)(?:[_.:-]|(\[))(.+?)(?(2)\])", re.IGNORECASE | re.DOTALL
+)
+_OF_A_NUMBER = re.compile(r"(logits?|probabilities|probability|probs?|p)[_.:-]?([0-9]+)", re.IGNORECASE)
+_OTHERS = ("label", "is_member", "sample_id", "group")
+_FORMS = (
+    "outputs are logits_0, ... or prob_0, ... or p0, ..., or columns named by the classes in label and nothing else"
+)
+
+# The different values of a column, by its position.
+Values = Callable[[int], set[str]]
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Columns:
     """Positions of the columns that are read.
 
     Attributes:
-        kind: what the target gave.
+        kind: what the target gave; ``None`` where only the values tell logits from probabilities.
         outputs: positions in the order of the classes; one for a column that holds all of them, or the target's class.
         is_per_class: whether each of `outputs` holds one class.
         class_names: of `outputs`, where they are named by classes and not by numbers.
@@ -43,7 +48,7 @@ class Columns:
         group: position of what samples that belong together share, or ``None``.
     """
 
-    kind: OutputsKind
+    kind: OutputsKind | None
     outputs: tuple[int, ...]
     is_per_class: bool
     class_names: tuple[str, ...] | None
@@ -61,64 +66,90 @@ class Columns:
         return own | ({"predicted": self.outputs[0]} if self.kind == "labels" else {})
 
 
-def columns_of(path: Path, header: Sequence[str]) -> Columns:
+def columns_of(path: Path, header: Sequence[str], values: Values | None = None) -> Columns:
     """The columns of a table, by their names.
+
+    Args:
+        path: of the file.
+        header: names of all columns.
+        values: the different values of one, asked only where columns may be named by the classes in ``label``;
+            ``None`` where they may not.
 
     Raises:
         OutputsError: one is missing, twice there, or there is not exactly one kind of outputs.
     """
     names = [name.strip() for name in header]
-    others = _positions(path, names, _OTHERS)
-    whole = _positions(path, names, {spelling: spelling for spelling in _KINDS})
-    per_class = _per_class(path, names)
-    kinds = sorted({*per_class, *(_KINDS[name] for name in whole)})
-    if len(kinds) != 1 or len(whole) + len(per_class) != 1:
-        found = "none" if not kinds else ", ".join([*whole, *(f"{kind} per class" for kind in per_class)])
-        what = f"expected exactly one of logits, probabilities, predicted; got {found}"
-        refuse(path, what, f"there is: {listing(names, 12) or 'nothing'}")
-    missing = [name for name in ("label", "is_member") if name not in others]
-    if missing:
-        refuse(
-            path, f"expected the columns label and is_member, got no {missing[0]}", f"there is: {listing(names, 12)}"
-        )
-    outputs = next(iter(per_class.values())) if per_class else {"": next(iter(whole.values()))}
+    found = {meaning: _position(path, names, meaning) for meaning in _OTHERS}
+    label, is_member = found["label"], found["is_member"]
+    missing = [name for name in ("label", "is_member") if found[name] is None]
+    if label is None or is_member is None:
+        tip = f"there is: {listing(names, 12) or 'nothing'}; {also_read(missing)}"
+        refuse(path, f"expected the columns label and is_member, got no {missing[0]}", tip)
+    kind, outputs = _outputs(path, names)
+    if not outputs and values is not None:
+        outputs = _named_by_classes(names, values(label))
+    if not outputs:
+        tip = f"there is: {listing(names, 12)}; {_FORMS}"
+        refuse(path, "expected exactly one of logits, probabilities, predicted; got none", tip)
     positions, class_names = _in_order(path, outputs)
+    is_per_class = list(outputs) != [""]
     return Columns(
-        kind=kinds[0],
+        kind=kind,
         outputs=positions,
-        is_per_class=bool(per_class),
-        class_names=class_names if per_class else None,
-        label=others["label"],
-        is_member=others["is_member"],
-        sample_id=others.get("sample_id"),
-        group=others.get("group"),
+        is_per_class=is_per_class,
+        class_names=class_names if is_per_class else None,
+        label=label,
+        is_member=is_member,
+        sample_id=found["sample_id"],
+        group=found["group"],
     )
 
 
-def _positions(path: Path, names: Sequence[str], spellings: dict[str, str]) -> dict[str, int]:
-    """Where the columns of these spellings are, by what they mean."""
-    found: dict[str, int] = {}
-    for position, name in enumerate(names):
-        meaning = spellings.get(name.lower())
-        if meaning is None:
-            continue
-        if meaning in found:
-            refuse(path, f"expected the column {meaning} once, got it twice")
-        found[meaning] = position
-    return found
+def _position(path: Path, names: Sequence[str], meaning: str) -> int | None:
+    """Where the column of this meaning is."""
+    places = positions_of(meaning, names)
+    if len(places) > 1:
+        refuse(path, f"expected the column {meaning} once, got {listing([names[at] for at in places])}")
+    return places[0] if places else None
+
+
+def _outputs(path: Path, names: Sequence[str]) -> tuple[OutputsKind | None, dict[str, int]]:
+    """What the target gave, and positions by class, ``""`` for a column that holds all; none where no name tells.
+
+    Raises:
+        OutputsError: more than one kind of them.
+    """
+    whole = [(name, at) for at, name in enumerate(names) if name.lower() in _KINDS]
+    per_class = _per_class(path, names)
+    if len(whole) + len(per_class) > 1:
+        got = ", ".join([*(name for name, _ in whole), *(f"{kind} per class" for kind in per_class)])
+        tip = f"there is: {listing(list(names), 12)}"
+        refuse(path, f"expected exactly one of logits, probabilities, predicted; got {got}", tip)
+    for name, at in whole:
+        return _KINDS[name.lower()], {"": at}
+    for kind, outputs in per_class.items():
+        return kind, outputs
+    return None, {}
+
+
+def _named_by_classes(names: Sequence[str], classes: set[str]) -> dict[str, int]:
+    """Positions by class, where the columns that mean nothing else are headed by the classes, and by all of them."""
+    known = {at for meaning in SPELLINGS for at in positions_of(meaning, names)}
+    others = {name: at for at, name in enumerate(names) if at not in known}
+    return others if len(others) > 1 and set(others) == classes else {}
 
 
 def _per_class(path: Path, names: Sequence[str]) -> dict[OutputsKind, dict[str, int]]:
     """Positions of the columns of one class each, by kind and by what stands behind the kind."""
     found: dict[OutputsKind, dict[str, int]] = {}
     for position, name in enumerate(names):
-        match = _OF_A_CLASS.fullmatch(name)
+        match = _OF_A_NUMBER.fullmatch(name) or _OF_A_CLASS.fullmatch(name)
         if match is None:
             continue
         of_kind = found.setdefault(_KINDS[match[1].lower()], {})
-        if match[3] in of_kind:
+        if match[match.lastindex or 0] in of_kind:
             refuse(path, f"expected every column once, got {listing([name])} twice")
-        of_kind[match[3]] = position
+        of_kind[match[match.lastindex or 0]] = position
     return found
 
 

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mi_audit.targets._predictions.columns import Columns, columns_of
+from mi_audit.table_columns import delimiter_of
+from mi_audit.targets._predictions.checking import kind_by_values
+from mi_audit.targets._predictions.columns import Columns, Values, columns_of
 from mi_audit.targets._predictions.table import Column, Table, refuse, shown, texts
 
 # Rows become numbers so many at a time: Python objects for all of them never exist together.
@@ -30,10 +32,9 @@ def read(path: Path) -> Table:
     before = csv.field_size_limit(_LONGEST_CELL)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
+            delimiter = delimiter_of(file.readline())
             file.seek(0)
-            reader = csv.reader(file, delimiter=max(",;\t", key=first.count), strict=True)
-            return _table(path, reader)
+            return _table(path, csv.reader(file, delimiter=delimiter, strict=True), _values(path, delimiter))
     except UnicodeDecodeError:
         refuse(path, "expected text in UTF-8, got other bytes", "save it as CSV in UTF-8")
     except csv.Error as error:
@@ -42,9 +43,20 @@ def read(path: Path) -> Table:
         csv.field_size_limit(before)
 
 
-def _table(path: Path, reader: Any) -> Table:
+def _values(path: Path, delimiter: str) -> Values:
+    """Reads the different values of a column in a pass of its own."""
+
+    def values(position: int) -> set[str]:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = islice(csv.reader(file, delimiter=delimiter, strict=True), 1, None)
+            return {row[position].strip() for row in rows if len(row) > position}
+
+    return values
+
+
+def _table(path: Path, reader: Any, values: Values) -> Table:
     header: list[str] = next(reader, [])
-    columns = columns_of(path, header)
+    columns = columns_of(path, header, values)
     gathered = _Gathered(path, columns, [name.strip() for name in header])
     for line, rows in _blocks(reader):
         gathered.add(line, rows)
@@ -90,10 +102,11 @@ class _Gathered:
         columns = {name: np.concatenate(parts) for name, parts in self.texts.items()}
         if not columns:
             refuse(self.path, "expected rows below the header, got none")
+        outputs = np.concatenate(self.outputs) if self.outputs else np.empty((0, 0))
         return Table(
             path=self.path,
-            kind=self.columns.kind,
-            outputs=np.concatenate(self.outputs) if self.outputs else None,
+            kind=self.columns.kind or kind_by_values(outputs),
+            outputs=outputs if self.outputs else None,
             predicted=columns.get("predicted"),
             label=columns["label"],
             is_member=columns["is_member"],
@@ -101,6 +114,7 @@ class _Gathered:
             class_names=self.columns.class_names,
             line=np.concatenate(self.line),
             group=columns.get("group"),
+            is_kind_told=self.columns.kind is not None,
         )
 
     def _numbers(self, line: list[int], rows: Rows) -> npt.NDArray[np.float64]:

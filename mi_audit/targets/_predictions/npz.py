@@ -9,7 +9,7 @@ import numpy.typing as npt
 from mi_audit import npz_arrays
 from mi_audit.errors import OutputsError
 from mi_audit.targets._checkpoint.refusals import listing
-from mi_audit.targets._predictions.columns import SPELLINGS, columns_of
+from mi_audit.targets._predictions.columns import columns_of
 from mi_audit.targets._predictions.table import Table, refuse
 
 _REFUSALS = npz_arrays.Refusals(
@@ -28,10 +28,11 @@ def read(path: Path) -> Table:
     """
     names = npz_arrays.array_names(path, _REFUSALS)
     columns = columns_of(path, names)
-    wanted = [name for name in dict.fromkeys(names) if name.lower() in SPELLINGS or name == _CLASS_NAMES]
-    arrays = npz_arrays.read_arrays(path, (), wanted, _REFUSALS, npz_arrays.NUMERIC_KINDS + npz_arrays.TEXT_KINDS)
-    if columns.is_per_class:
+    if columns.is_per_class or columns.kind is None:
         refuse(path, "expected one array for all classes, got one per class", "numpy.stack(arrays, axis=1)")
+    positions = dict.fromkeys([*columns.outputs, *columns.texts.values()])
+    wanted = [*(names[position] for position in positions), _CLASS_NAMES]
+    arrays = npz_arrays.read_arrays(path, (), wanted, _REFUSALS, npz_arrays.NUMERIC_KINDS + npz_arrays.TEXT_KINDS)
     texts = {name: _one_axis(path, names[position], arrays) for name, position in columns.texts.items()}
     n = len(texts["label"])
     unequal = [name for name, values in texts.items() if len(values) != n]
@@ -87,7 +88,8 @@ def _two_axes(path: Path, name: str, arrays: dict[str, npt.NDArray[Any]], n: int
 def _class_names(path: Path, arrays: dict[str, npt.NDArray[Any]]) -> tuple[str, ...] | None:
     if _CLASS_NAMES not in arrays:
         return None
-    names: list[str] = list(map(str, _text(path, _CLASS_NAMES, arrays[_CLASS_NAMES].reshape(-1)).tolist()))
+    values = _text(path, _CLASS_NAMES, arrays[_CLASS_NAMES].reshape(-1)).tolist()
+    names = [str(value).strip() for value in values]  # as labels are
     if len(set(names)) != len(names):
         refuse(path, f"expected every class name once, got {listing(sorted(names))}")
     return tuple(names)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from mi_audit.errors import MissingLibraryError
 from mi_audit.npz_arrays import ALWAYS_ALLOWED_BYTES, MAX_EXPANSION
 from mi_audit.targets._checkpoint.refusals import plain
+from mi_audit.targets._predictions.checking import kind_by_values
 from mi_audit.targets._predictions.columns import Columns, columns_of
 from mi_audit.targets._predictions.table import Column, Table, refuse, texts
 
@@ -32,7 +33,7 @@ def read(path: Path) -> Table:
     try:
         with pq.ParquetFile(path) as file:
             names = list(file.schema_arrow.names)
-            columns = columns_of(path, names)
+            columns = columns_of(path, names, lambda position: _values(path, file, names[position]))
             positions = [*dict.fromkeys([*columns.outputs, *columns.texts.values()])]
             wanted = [names[position] for position in positions]
             _check_size(path, file, wanted)
@@ -41,6 +42,12 @@ def read(path: Path) -> Table:
     except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else _DAMAGED
         refuse(path, plain(why))
+
+
+def _values(path: Path, file: Any, name: str) -> set[str]:
+    """The different values of a column."""
+    _check_size(path, file, [name])
+    return {str(value).strip() for value in set(_scalars(path, name, file.read(columns=[name])).tolist())}
 
 
 def _check_size(path: Path, file: Any, names: list[str]) -> None:
@@ -61,17 +68,19 @@ def _is_of(leaf: str, names: list[str]) -> bool:
 def _table(path: Path, columns: Columns, names: list[str], content: Any) -> Table:
     if not len(content):
         refuse(path, "expected rows, got none")
+    outputs = _outputs(path, columns, names, content)
     scalars = {name: _scalars(path, names[position], content) for name, position in columns.texts.items()}
     return Table(
         path=path,
-        kind=columns.kind,
-        outputs=_outputs(path, columns, names, content),
+        kind=columns.kind or kind_by_values(np.empty((0, 0)) if outputs is None else outputs),
+        outputs=outputs,
         predicted=scalars.get("predicted"),
         label=scalars["label"],
         is_member=scalars["is_member"],
         sample_id=scalars.get("sample_id"),
         class_names=columns.class_names,
         group=scalars.get("group"),
+        is_kind_told=columns.kind is not None,
     )
 
 

@@ -34,6 +34,7 @@ class Table:
         class_names: of the columns of `outputs`, where the file names them.
         line: (n,) the line that each row ends on, of a text file.
         group: (n,) what samples that belong together share, or ``None``.
+        is_kind_told: whether the file says what kind its outputs are, or only their values do.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class Table:
     class_names: tuple[str, ...] | None = None
     line: npt.NDArray[np.int64] | None = None
     group: Column | None = None
+    is_kind_told: bool = True
 
     def __len__(self) -> int:
         return len(self.label)
