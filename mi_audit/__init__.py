@@ -53,10 +53,10 @@ def audit(
         **options: any further option of ``evaluate --model``, as a name. Paths, numbers and names are taken as Python
             values or as on the command line: ``mean=(.49, .48, .45)`` or ``mean=".49,.48,.45"``.
             Of the target: arch (``"python:FILE.py:CLASS"`` for a network of one's own), weights, mean, std,
-            expect_accuracy, batch_size, device. Of the data: data_dir, download, split, members, non_members, members_index, non_members_index, membership, allow_outside,
-            max_members, max_non_members, limit_classes, declare. Of what is observed: features, feature_settings,
-            controls. Of the attacks: on, per_class, per_subset, known_fraction, balance, search, repeats, and settings
-            (of features too).
+            expect_accuracy, batch_size, device. Of the data: data_dir, download, split, members, non_members,
+            members_index, non_members_index, membership, allow_outside, max_members, max_non_members, limit_classes,
+            declare. Of what is observed: features, feature_settings, controls. Of the attacks: on, per_class,
+            per_subset, known_fraction, balance, search, repeats, and settings (of features too).
 
     Returns:
         the audit: ``audit.row(audit.selected).metrics["balanced_accuracy"].value`` is the headline.

@@ -31,7 +31,7 @@ def init(
 
     if preset not in PRESETS:
         raise UsageError(f"unknown preset {preset!r}", tip=did_you_mean(preset, PRESETS))
-    write_text(out, commented(read_policy(preset)))
+    write_text(out, commented(read_policy(preset), is_draft=True))
     say(f"wrote {out}; mi-audit evaluate ... --policy {out}")
 
 
@@ -43,6 +43,7 @@ def check(file: PolicyName) -> None:
     """
     import datetime
 
+    from mi_audit.gate._policy_text import named
     from mi_audit.stages._gating import read_policy
 
     found = read_policy(file)
@@ -50,7 +51,7 @@ def check(file: PolicyName) -> None:
     for waiver in found.waivers:
         if waiver.expires < today:
             say(f"the waiver of {waiver.rule} expired on {waiver.expires} and does not count")
-    product(f"{file}: a policy, tolerance {found.mu:.3f}, digest {found.digest()}\n")
+    product(f"{file}: {named(found)}, digest {found.digest()}\n")
 
 
 @policy.command("show")

@@ -8,8 +8,10 @@ from mi_audit.cli._edge import product
 
 
 def power(
-    members: Annotated[int, typer.Option("--members", min=1, help="Held-out members.")],
-    non_members: Annotated[int, typer.Option("--non-members", min=1, help="Held-out non-members.")],
+    members: Annotated[
+        int, typer.Option("--members", min=1, help="Members held out: half of all, unless --known-fraction differs.")
+    ],
+    non_members: Annotated[int, typer.Option("--non-members", min=1, help="Non-members held out, likewise.")],
     policy: Annotated[str, typer.Option("--policy", help="strict, standard, lenient, or a file.")] = "standard",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

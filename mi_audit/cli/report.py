@@ -23,6 +23,9 @@ def report(
     outs: Annotated[
         list[Path] | None, typer.Option("--out", "-o", help="Write here instead of to stdout; repeat for more.")
     ] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", help="Name for what was audited, in place of model and data; one audit.")
+    ] = None,
     by: Annotated[str, typer.Option("--by", help="epoch: what changes over a series of checkpoints.")] = "audit",
     per_sample: Annotated[
         bool, typer.Option("--per-sample", help="csv, json: list the samples and who was a member.")
@@ -44,7 +47,7 @@ def report(
     from mi_audit.stages._epochs import by_epoch
 
     pairs, streamed = stage.assigned(options.listed(formats), paths)
-    records = [store.read_kind(path, Audit) for path in audits]
+    records = stage.titled([store.read_kind(path, Audit) for path in audits], title)
     if by == "epoch":
         records = by_epoch(records, [path.name for path in audits])
 

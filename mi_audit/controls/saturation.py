@@ -6,6 +6,7 @@ import numpy as np
 
 from mi_audit.controls.interface import Control, Evidence, FloatArray
 from mi_audit.metrics import confidence
+from mi_audit.metrics.confidence import Outputs
 from mi_audit.metrics.ranking import auc
 from mi_audit.schema.control import ControlResult
 from mi_audit.schema.numerals import in_percent
@@ -46,8 +47,18 @@ class Saturation(Control):
         )
         is_rounded = cache.outputs_kind == "logits" and tied > MAX_TIED_LOGITS
         if abs(by_odds - by_loss) > MAX_DIFFERENCE[cache.outputs_kind] or is_rounded:
-            return self.result("failed", f"{message}: the outputs were rounded or cut off before they came here")
+            return self.result("failed", f"{message}: {_why(outputs, cache.outputs_kind)}")
         return self.result("held", message)
+
+
+def _why(outputs: Outputs, outputs_kind: str) -> str:
+    """What spoils the ranking, or what the outputs seem to be instead of logits."""
+    if outputs_kind == "logits" and confidence.look_like_probabilities(outputs):
+        return (
+            "every row of these logits lies from 0 to 1 and sums to 1. Are they probabilities? Then name them so "
+            "(`probabilities` in a predictions file), or let the model return what comes before its softmax"
+        )
+    return "the outputs were rounded or cut off before they came here"
 
 
 def _share_tied(values: FloatArray) -> float:

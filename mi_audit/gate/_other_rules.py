@@ -43,7 +43,7 @@ def _control_rule(control: ControlResult, *, is_required: bool) -> RuleResult:
 
 def minimum_rules(audit: Audit, policy: Policy) -> list[RuleResult]:
     """Whether enough samples were held out; groups count, where samples belong to groups."""
-    n_members, n_non_members = _held_out_sizes(audit)
+    n_members, n_non_members = held_out_sizes(audit)
     found = (("members", n_members, policy.minimum_members), ("non_members", n_non_members, policy.minimum_non_members))
     results = []
     for side, n, least in found:
@@ -55,7 +55,8 @@ def minimum_rules(audit: Audit, policy: Policy) -> list[RuleResult]:
     return results
 
 
-def _held_out_sizes(audit: Audit) -> tuple[int, int]:
+def held_out_sizes(audit: Audit) -> tuple[int, int]:
+    """Members and non-members that the verdict rests on; groups, where samples belong to groups."""
     for bound in audit.statistics.bounds:
         if (bound.attack, bound.samples) == (audit.selected, "held-out"):
             return bound.n_members, bound.n_non_members

@@ -85,7 +85,7 @@ def _tolerance(whole: "_Section") -> tuple[Policy, float]:
     if name is None:
         return base, mu
     if abs(mu - base.mu) > _MU_NOISE:
-        tip = f"leave one of the two out; preset {name} is mu {base.mu:g}"
+        tip = f"delete the line `preset: {name}` to keep this tolerance; the preset's is mu {base.mu:g}"
         raise PolicyError(f"{given[0]}: is mu {mu:.3f} and so contradicts preset {name!r}", tip=tip)
     return base, base.mu
 

@@ -8,6 +8,7 @@ from mi_audit.gate._tolerance_rules import highest_bounds
 from mi_audit.gate.policy import Policy
 from mi_audit.schema.audit import Audit
 from mi_audit.schema.numerals import counted
+from mi_audit.schema.provenance import found_at
 from mi_audit.schema.verdict import Outcome, RuleResult
 
 
@@ -17,7 +18,7 @@ def sentence(outcome: Outcome, audit: Audit, policy: Policy, rules: Sequence[Rul
         return _passed(audit, policy, rules)
     deciding = [rule for rule in rules if rule.severity == "error" and rule.outcome in ("broken", "undecided")]
     first = [rule for rule in deciding if rule.outcome == "broken"] or deciding
-    more = f", and {counted(len(first) - 1, 'further reason')}" if len(first) > 1 else ""
+    more = f" (and {counted(len(first) - 1, 'further reason')})" if len(first) > 1 else ""
     if outcome == "INVALID":
         failed = [rule for rule in first if rule.rule.startswith(("control/", "finding/"))]
         names = ", ".join(rule.rule.partition("/")[2] for rule in failed)
@@ -42,7 +43,6 @@ def _passed(audit: Audit, policy: Policy, rules: Sequence[RuleResult]) -> str:
 
 
 def _suite(audit: Audit) -> str:
-    stage = audit.provenance.get("evaluate", {})
-    versions = stage.get("versions", {}) if isinstance(stage, dict) else {}
-    version = versions.get("mi-audit", "") if isinstance(versions, dict) else ""
-    return f"{f'mi-audit {version}'.strip()}, tier {tier_of(audit)}, {counted(len(audit.attacks), 'attack')}"
+    version = found_at(audit.provenance, "evaluate", "versions", "mi-audit")
+    suite = f"mi-audit {version}" if version else "mi-audit"
+    return f"{suite}, tier {tier_of(audit)}, {counted(len(audit.attacks), 'attack')}"

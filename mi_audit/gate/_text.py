@@ -1,6 +1,6 @@
 """How the gate says numbers: one way for each measure."""
 
-from mi_audit.schema.numerals import in_percent, rounded
+from mi_audit.schema.numerals import in_percent, plain
 
 _NAMES = {
     "auc": "AUC",
@@ -25,4 +25,4 @@ def shown(metric: str, value: float) -> str:
     >>> shown("auc", 0.65), shown("tpr_at_fpr.0.001", 0.0055)
     ('0.650', '0.55 %')
     """
-    return str(rounded(value, 3)) if metric == "auc" else in_percent(value)
+    return plain(value, 3) if metric == "auc" else in_percent(value)

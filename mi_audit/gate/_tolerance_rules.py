@@ -8,14 +8,16 @@ import functools
 from collections.abc import Iterable, Sequence
 
 from mi_audit.gate._text import named, shown
-from mi_audit.gate.policy import TAIL_RULE, Policy
+from mi_audit.gate.policy import TAIL_RULE, TOLERANCE_RULES, Policy
 from mi_audit.metrics.power import n_to_resolve
 from mi_audit.metrics.tolerance import RATES, SEVERE, limit, limits
 from mi_audit.schema.audit import Audit
+from mi_audit.schema.numerals import counted
 from mi_audit.schema.statistics import BoundRow, Measure
 from mi_audit.schema.verdict import RuleResult
 
 _LOSS_ATTACK = "threshold:loss"
+_FAR = 10  # times the samples held out: a number beyond stands in the record, and not in a sentence
 TAIL_ADVICE = "the tail suggests memorised records: run reference-model attacks"
 
 
@@ -67,25 +69,57 @@ def _undecided(rule: str, worst: BoundRow, audit: Audit, policy: Policy, top: fl
     measure = worst.measure
     start = f"{named(measure)} of {worst.attack} may be up to {shown(measure, worst.high)}{_estimate(worst)}"
     message = f"{start}, above the limit of {shown(measure, top)}"
-    if worst.low > top and worst.attack != audit.selected:
-        message += f"; {worst.attack} is not the attack that was chosen on known samples, so this is no FAIL"
+    is_over = worst.value is not None and worst.value > top
+    if worst.attack != audit.selected and (is_over or worst.low > top):
+        # No number of samples is known to decide: this attack cannot break the rule, nor let it hold if it is over.
+        message += _not_chosen(worst.attack, len(audit.attacks))
+        return _result(rule, "undecided", message, worst, top)
+    row = _chosen(audit, measure) or worst if is_over else worst
+    held_out = min(row.n_members, row.n_non_members)
     needed = _needed(worst, policy, top, audit.statistics.n_looks)
-    if needed is not None and needed > min(worst.n_members, worst.n_non_members):
-        message += f"; about {needed:,} held-out members and as many non-members would settle it"
-    else:
-        needed = None
+    needed = needed if needed is not None and needed > held_out else None
+    message += _settling(needed, held_out, is_over=is_over)
     return _result(rule, "undecided", message, worst, top, needed)
+
+
+def _not_chosen(attack: str, n_attacks: int) -> str:
+    return (
+        f"; that breaks no rule, since {attack} is not the attack that was chosen on known samples, and the best of "
+        f"{counted(n_attacks, 'attack')}, picked after a look at the held-out ones, looks better than it is"
+    )
+
+
+def _settling(needed: int | None, held_out: int, *, is_over: bool) -> str:
+    """How many samples would decide, as far as a number out of reach helps anybody.
+
+    Args:
+        needed: samples of each side, more than are held out; ``None`` where no number is known.
+        held_out: samples of the smaller side.
+        is_over: whether the estimate is above the limit, so that more samples would rather show a FAIL.
+    """
+    is_far = needed is not None and needed > _FAR * held_out
+    if is_over:
+        if needed is None:
+            return "; the estimate is above the limit"
+        if is_far:
+            return "; the estimate is above the limit, but too close to it for samples in such numbers to show it"
+        return f"; the estimate is above the limit: about {needed:,} held out on each side would show it, if it is true"
+    if needed is None:
+        return ""
+    if is_far:
+        return "; only far more samples than these would settle it"
+    return f"; about {needed:,} held-out members and as many non-members would settle it"
 
 
 def _needed(row: BoundRow, policy: Policy, top: float, n_looks: int) -> int | None:
     """Samples of each side that would tell this attack from the limit; as for one that guesses where none is known."""
     chance = RATES.get(row.measure, 0.5)
     value = max(chance, row.value) if row.value is not None else chance
-    return _n_to_resolve(row.measure, float(f"{value:.3g}"), top, policy.alpha, n_looks)
+    return n_resolving(row.measure, float(f"{value:.3g}"), top, policy.alpha, n_looks)
 
 
 # A fifth of a second each, to two digits, so that three digits of the value do.
-_n_to_resolve = functools.cache(n_to_resolve)
+n_resolving = functools.cache(n_to_resolve)
 
 
 def tail_rule(audit: Audit, policy: Policy) -> RuleResult:
@@ -152,8 +186,18 @@ def _result(
     return RuleResult(rule, outcome, severity, message, **about, **figures)  # type: ignore[arg-type]
 
 
+def leans_to_fail(rule: RuleResult) -> bool:
+    """Whether a limit of the tolerance is undecided and the estimate above it: then no PASS is to be expected."""
+    is_open = rule.outcome == "undecided" and rule.rule in TOLERANCE_RULES
+    return is_open and rule.value is not None and rule.limit is not None and rule.value > rule.limit
+
+
 def settled(rules: Sequence[RuleResult]) -> int | None:
-    """Samples of each side that would settle all undecided rules; ``None`` where one of them has no such number."""
+    """Samples of each side that would decide, see `Verdict.n_needed`: one broken rule does, else all have to hold."""
     open_rules = [rule for rule in rules if rule.outcome == "undecided" and rule.severity == "error"]
     needed = [rule.n_needed for rule in open_rules]
+    if any(leans_to_fail(rule) for rule in open_rules):
+        return min(
+            (rule.n_needed for rule in open_rules if leans_to_fail(rule) and rule.n_needed is not None), default=None
+        )
     return max(n for n in needed if n is not None) if needed and None not in needed else None

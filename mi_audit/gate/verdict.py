@@ -13,6 +13,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mi_audit.gate._advice import advice
 from mi_audit.gate._other_rules import control_rules, minimum_rules, tier_rules, user_rules
 from mi_audit.gate._sentences import sentence
 from mi_audit.gate._tolerance_rules import is_severe, settled, tail_rule, tolerance_rules
@@ -60,6 +61,7 @@ def judge(audit: Audit, policy: Policy, today: datetime.date, increases: Sequenc
         policy_digest=policy.digest(),
         n_needed=settled(rules) if outcome == "INCONCLUSIVE" else None,
         judged_on=today.isoformat() if policy.waivers else "",
+        advice=advice(outcome, audit, policy, rules),
     )
 
 
@@ -98,11 +100,14 @@ def _reasons(rules: Sequence[RuleResult], outcome: Outcome) -> list[str]:
     if outcome == "INVALID":
         open_rules = [rule for rule in open_rules if rule.outcome == "broken"]
     ordered = sorted(open_rules, key=lambda rule: (rule.severity != "error", _ORDER[rule.outcome]))
-    reasons = [_reason(rule) for rule in ordered]
+    reasons = [_reason(rule, outcome) for rule in ordered]
     reasons += [f"waived {rule.waiver}: {rule.message}" for rule in rules if rule.outcome == "waived"]
     return reasons
 
 
-def _reason(rule: RuleResult) -> str:
+def _reason(rule: RuleResult, outcome: Outcome) -> str:
+    """Its message, and what keeps it apart from what decided: an undecided rule beside a broken one breaks nothing."""
     expired = f" [waiver {rule.waiver}]" if rule.waiver else ""
-    return f"{'' if rule.severity == 'error' else 'note: '}{rule.message}{expired}"
+    is_beside = outcome == "FAIL" and rule.outcome == "undecided"
+    state = "note: " if rule.severity == "warning" else "undecided: " if is_beside else ""
+    return f"{state}{rule.message}{expired}"

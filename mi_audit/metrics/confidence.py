@@ -28,11 +28,21 @@ MORE_SIGNALS = ("log-odds", "margin", "output-gradient")
 
 MAX_TOP = 10  # how many of the largest confidences a summary keeps
 
+# Of a row of probabilities: rounding to three decimals moves a sum of ten by up to half of this.
+SUM_TOLERANCE = 1e-3
+
 _BLOCK_BYTES = 2**20  # float64 bytes of one block: fits a cache; at most eight arrays of that size live at a time
 
 FloatArray = NDArray[np.float64]
 Outputs = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]]
+
+
+def look_like_probabilities(outputs: Outputs) -> bool:
+    """Whether every row of (n, C) outputs lies in [0, 1] and sums to 1, as confidences do and logits do not."""
+    if not outputs.size or outputs.min() < 0 or outputs.max() > 1:
+        return False
+    return bool((np.abs(outputs.sum(axis=1, dtype=np.float64) - 1) <= SUM_TOLERANCE).all())
 
 
 def log_confidences(outputs: Outputs, outputs_kind: str) -> FloatArray:

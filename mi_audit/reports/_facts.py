@@ -9,12 +9,19 @@ from mi_audit.schema.audit import Audit
 _SHORT_DIGEST = 12
 _STAGES = {"features": "extract", "attacks": "train-attack", "evaluate": "evaluate"}
 
-_LEGEND = (
-    "Member is the positive class. FAR, the false alarm rate, is the share of non-members that are called members.",
-    "Balanced accuracy is the mean of the recalls of both sides; guessing gives 50 % at any ratio of the two.",
+WORDS = (
+    ("Member", "a sample that the target was trained on: the positive class."),
+    ("Held out", "whose membership no attack was told; attacks are measured on these, unless a row says otherwise."),
+    ("FAR", "false alarm rate, the share of non-members that are called members."),
+    ("Balanced accuracy", "the mean of the recalls of both sides; guessing gives 50 % at any ratio of the two."),
+    ("AUC", "how often a member scores above a non-member; guessing gives 0.500, a perfect attack 1.000."),
+    ("TPR at 1 % FAR", "the recall of members at the threshold where FAR is 1 %; guessing gives 1 %."),
+    ("Naive", "the attack that calls a sample a member if the target classifies it correctly."),
+    ("ZeroR", "the attack that calls every sample a member."),
+    ("Tolerance", "how far from guessing the policy lets an attack be; all its limits follow from this one number."),
+)
+_CLAIMS = (
     "Accuracy, precision and F1 hold only at the ratio of members to non-members that they were measured at{measured}.",
-    "TPR at 1 % FAR is the recall of members at the threshold where FAR is 1 %.",
-    "Naive calls a sample a member if the target classifies it correctly. ZeroR calls every sample a member.",
     "The numbers are averages over the samples of one model. They do not say how exposed one person is.",
     "They hold for these attacks: a stronger one may do better. They do not prove that a sample was used for training.",
 )
@@ -48,6 +55,16 @@ def provenance(audit: Audit) -> Facts:
 
 def legend(audits: Sequence[Audit]) -> tuple[str, ...]:
     """What the numbers are, and what they are not."""
+    return (*words(), *claims(audits))
+
+
+def words() -> tuple[str, ...]:
+    """What the words of a report mean, one sentence each."""
+    return tuple(f"{word}: {meaning}" for word, meaning in WORDS)
+
+
+def claims(audits: Sequence[Audit]) -> tuple[str, ...]:
+    """What the numbers say, and what they do not."""
     found = [headline for audit in audits if (headline := _lookup.headline(audit)) is not None]
     sizes = {(row.n_members, row.n_non_members) for row in found if row.n_members and row.n_non_members}
     measured = ""
@@ -55,7 +72,7 @@ def legend(audits: Sequence[Audit]) -> tuple[str, ...]:
         ((n_members, n_non_members),) = sizes
         ratio = _format.ratio(n_members, n_non_members)
         measured = f", here {ratio} ({numerals.count(n_members)}:{numerals.count(n_non_members)})"
-    return tuple(item.format(measured=measured) for item in _LEGEND)
+    return tuple(item.format(measured=measured) for item in _CLAIMS)
 
 
 def _target(audit: Audit) -> str:

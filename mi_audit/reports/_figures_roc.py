@@ -37,16 +37,28 @@ def roc(audit: Audit) -> Drawing | None:
     left = len(audit.figures.roc) - len(rows)
     note = (
         "Recall of members at every false alarm rate, each point at a real threshold; a step holds until the next one. "
-        "The vertical lines mark FAR 0.1 % and 1 %; the dotted diagonal is guessing; the round dot is where the "
+        f"{_marked(rows)}The dotted diagonal is guessing; the round dot is where the "
         "selected attack decides. An attack with a single threshold, like the naive one, is a square. The logarithmic "
         "axis begins at one false alarm."
     )
     more = f" {numerals.counted(left, 'attack')} with less success on the known samples not drawn." if left else ""
-    allowed = _allowed(audit)
     legend = (*keys, Key("guessing", "muted", "1 2"))
-    if allowed:
+    if any(rate >= _lowest(rows) for rate, _ in _allowed(audit)):
         legend = (*legend, Key("limit of the policy", "ink", marker="v"))
     return Drawing("roc", "ROC curves on held-out samples", note + more, panels, legend, (_roc_table(rows),))
+
+
+def _marked(rows: Sequence[RocRow]) -> str:
+    """Which vertical lines are within the logarithmic axis."""
+    shown = [f"{100 * rate:g} %" for rate in RATES.values() if rate >= _lowest(rows)]
+    if not shown:
+        return ""
+    return f"The vertical {'line marks' if len(shown) == 1 else 'lines mark'} FAR {' and '.join(shown)}. "
+
+
+def _lowest(rows: Sequence[RocRow]) -> float:
+    """Where the logarithmic axis begins: at one false alarm."""
+    return max(1e-5, min(1 / row.n_non_members for row in rows))
 
 
 def _curves_shown(audit: Audit) -> list[RocRow]:
@@ -72,7 +84,7 @@ def _allowed(audit: Audit) -> list[tuple[float, float]]:
 
 
 def _roc_log(axes: "Axes", rows: Sequence[RocRow], keys: Sequence[Key], audit: Audit) -> None:
-    lowest = max(1e-5, min(1 / row.n_non_members for row in rows))
+    lowest = _lowest(rows)
     recalls = [recall for row in rows for rate, recall in zip(row.false_alarm_rate, row.recall, strict=True) if rate]
     floor = max(lowest / 2, min([recall for recall in recalls if recall > 0] or [lowest]))
     axes.set_xscale("log")

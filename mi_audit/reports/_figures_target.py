@@ -20,6 +20,7 @@ _NON_MEMBER_DASH = "4 1.5"
 SUBSETS = {"all": "All samples", "correct": "Classified correctly", "misclassified": "Misclassified"}
 _SCALES = {"confidence": "confidence in the true class", "log-odds": "log-odds of the true class, ln(p / (1 - p))"}
 _CONFIDENCES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_NAMED = "The axis counts classes from 0; the numbers below the figure have their names."
 _POWERS = tuple(10.0**power for power in range(-12, 1))
 
 
@@ -125,11 +126,17 @@ def mean_confidences(audit: Audit) -> tuple[Drawing, ...]:
 def _means(audit: Audit, rows: Sequence[MeanConfidenceRow], of_class: int | None) -> Drawing:
     if of_class is None:
         slug, title = "by-class", "Mean confidence in the true class, by class index"
-        note = "Over the audited samples of each class. Classes with fewer than three samples of a side are left out."
+        note = (
+            "Over the audited samples of each class. Classes with fewer than three samples of a side are left out. "
+            f"{_NAMED}"
+        )
     else:
         named = _format.shortened(_lookup.class_name(audit, of_class), 60)
         slug, title = f"vector-{of_class}", f"Mean confidence vector of the samples of class {of_class} ({named})"
-        note = "By class index, on a logarithmic axis: what the target answers for one true class, as in the paper."
+        note = (
+            "By class index, on a logarithmic axis: what the target answers for one true class, as in the paper. "
+            f"{_NAMED}"
+        )
     panels = tuple(_means_panel(row, of_class) for row in rows)
     legend = (Key("members", "member", marker="o"), Key("non-members", "non-member", marker="^"))
     return Drawing(slug, title, note, panels, legend, (_means_table(audit, rows, title),))

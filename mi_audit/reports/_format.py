@@ -7,7 +7,7 @@ import unicodedata
 
 from mi_audit.schema.audit import MeanSd
 from mi_audit.schema.estimate import Estimate
-from mi_audit.schema.numerals import MINUS, count, percent, rounded
+from mi_audit.schema.numerals import MINUS, count, percent, plain, rounded
 
 DASH = "\u2013"
 NO_BREAK_SPACE = "\u00a0"
@@ -23,7 +23,7 @@ _HIDDEN_CATEGORIES = frozenset(
 
 def number(metric: str, value: float) -> str:
     """A value of this metric: rates as percentages with two decimals, the AUC as it is with three."""
-    return str(rounded(value, _AUC_DECIMALS)) if metric == _AUC else percent(value)
+    return plain(value, _AUC_DECIMALS) if metric == _AUC else percent(value)
 
 
 def point(metric: str, estimate: Estimate | None) -> str:
@@ -100,8 +100,7 @@ def shortened(text: str, limit: int) -> str:
 
 def _plain(metric: str, bound: float) -> str:
     """A bound, which claims nothing by being 0 or 1."""
-    figure = rounded(bound, _AUC_DECIMALS) if metric == _AUC else rounded(100 * bound, 2)
-    return f"{MINUS if figure < 0 else ''}{abs(figure)}"
+    return plain(bound, _AUC_DECIMALS) if metric == _AUC else plain(100 * bound, 2)
 
 
 def _is_hidden(char: str) -> bool:

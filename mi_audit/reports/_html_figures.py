@@ -1,7 +1,7 @@
 """Figures in the page: caption, panels, legend, and the numbers behind them."""
 
 from mi_audit.reports._figures_svg import Drawing, Key, with_ids
-from mi_audit.reports._html_text import details, escaped, tables
+from mi_audit.reports._html_text import details, escaped, prose, tables
 
 _SHAPES = {
     "o": "M15 8a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z",
@@ -27,7 +27,7 @@ def figure(drawing: Drawing | None, prefix: str) -> str:
     legend = "".join(_key(key) for key in drawing.legend)
     numbers = details(f"The numbers: {drawing.title}", tables(drawing.tables, anchor)) if drawing.tables else ""
     return (
-        f'<figure id="{anchor}"><figcaption>{escaped(drawing.title)}<p>{escaped(drawing.note)}</p></figcaption>'
+        f'<figure id="{anchor}"><figcaption>{escaped(drawing.title)}<p>{prose(drawing.note)}</p></figcaption>'
         + (f'<ul class="legend">{legend}</ul>' if legend else "")
         + f'<div class="panels">{panels}</div>{numbers}</figure>'
     )

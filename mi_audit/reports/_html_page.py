@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from mi_audit.reports import (
     _attack_tables,
+    _facts,
     _feature_tables,
     _figures_attacks,
     _figures_ratio,
@@ -18,7 +19,7 @@ from mi_audit.reports import (
     _target_tables,
 )
 from mi_audit.reports._html_figures import figure
-from mi_audit.reports._html_text import bullets, details, escaped, paragraph, tables
+from mi_audit.reports._html_text import bullets, details, escaped, paragraph, prose, tables
 from mi_audit.reports._table import Table
 from mi_audit.reports._tables import Page
 from mi_audit.schema.audit import Audit
@@ -28,6 +29,7 @@ Section = tuple[str, str, str]  # anchor, heading, inside
 
 _TONES = {"error": "fail", "warning": "open", "note": "none"}
 _LONG_TABLE = 15
+_CONTROLS = "controls"
 
 REVEALS = (
     "This page holds counts, rates and averages. It names no sample and shows no image and no score of one.",
@@ -36,14 +38,14 @@ REVEALS = (
 )
 
 
-def sections(audit: Audit, page: Page, prefix: str, legend: Sequence[str]) -> list[Section]:
+def sections(audit: Audit, page: Page, prefix: str, claims: Sequence[str]) -> list[Section]:
     """The sections that have something to say.
 
     Args:
         audit: the record.
         page: the same as plain values.
         prefix: of all ids.
-        legend: what the numbers are and are not.
+        claims: what the numbers say, and what they do not.
     """
     made = (
         ("target", "The target: accuracy and gap", _target(audit, prefix)),
@@ -54,9 +56,9 @@ def sections(audit: Audit, page: Page, prefix: str, legend: Sequence[str]) -> li
         ("confidences", "What gives members away: confidences", _confidences(audit, prefix)),
         ("per-class", "Class by class", _classes(audit, prefix)),
         ("looks", "What the attack looks at", _sights(audit, prefix)),
-        ("controls", "Controls and findings", _controls(audit, page.findings, prefix)),
+        (_CONTROLS, "Controls and findings", _controls(audit, page.findings, prefix)),
         ("audited", "What was audited", _audited(page)),
-        ("meaning", "What the result says, and what it does not", bullets((*legend, *REVEALS))),
+        ("meaning", "What the result says, and what it does not", bullets((*claims, *REVEALS))),
         ("repeat", "How to repeat it", _repeat(audit)),
     )
     return [(f"{prefix}-{slug}", heading, inside) for slug, heading, inside in made if inside]
@@ -130,7 +132,7 @@ def _controls(audit: Audit, findings: Sequence[Finding], prefix: str) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    what = f"<strong>{escaped(finding.severity)}</strong> {escaped(finding.message)}"
+    what = f"<strong>{escaped(finding.severity)}</strong> {prose(finding.message)}"
     return f'<li class="{_TONES[finding.severity]}">{what} <span class="note">({escaped(finding.slug)})</span></li>'
 
 
@@ -148,20 +150,29 @@ def _repeat(audit: Audit) -> str:
     return f'<pre tabindex="0"><code>{typed}</code></pre>{notes}'
 
 
-def article(audit: Audit, page: Page, prefix: str, legend: Sequence[str], level: int) -> Iterator[str]:
+def glossary() -> str:
+    """What the words of the page mean, to be opened by those who do not know them."""
+    return details("The words on this page", _html_text.facts(_facts.WORDS))
+
+
+def article(
+    audit: Audit, page: Page, prefix: str, claims: Sequence[str], level: int, below_verdict: str = ""
+) -> Iterator[str]:
     """One audit below its own heading: the verdict first, then contents and sections.
 
     Args:
         audit: the record.
         page: the same as plain values.
         prefix: of all ids.
-        legend: what the numbers are and are not.
+        claims: what the numbers say, and what they do not.
         level: of the headings of its sections.
+        below_verdict: what stands right under it.
     """
-    yield _html_verdict.banner(audit, page.sentence)
+    yield _html_verdict.banner(audit, page.sentence, f"{prefix}-{_CONTROLS}")
+    yield below_verdict
     yield _html_verdict.cards(audit)
     yield _rules(audit, prefix)
-    found = sections(audit, page, prefix, legend)
+    found = sections(audit, page, prefix, claims)
     links = "".join(f'<li><a href="#{anchor}">{escaped(heading)}</a></li>' for anchor, heading, _ in found)
     yield f'<nav aria-label="Contents: {escaped(page.title)}"><ul>{links}</ul></nav>'
     for anchor, heading, inside in found:

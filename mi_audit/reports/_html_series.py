@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mi_audit.reports import _figures_series, _format, _series, _series_numbers, _target_tables
 from mi_audit.reports._html_figures import figure
-from mi_audit.reports._html_page import article
+from mi_audit.reports._html_page import article, glossary
 from mi_audit.reports._html_text import details, escaped, paragraph, tables
 from mi_audit.reports._tables import Document
 from mi_audit.schema import numerals
@@ -32,7 +32,7 @@ def body(audits: Sequence[Audit], last: Document) -> str:
         last: the last of them as plain values.
     """
     heading = f"The last epoch in full: {last.pages[0].title}"
-    inside = "\n".join(article(audits[-1], last.pages[0], _LAST, last.legend, level=3))
+    inside = "\n".join(article(audits[-1], last.pages[0], _LAST, last.claims, level=3))
     links = "".join(
         f'<li><a href="#{anchor}">{escaped(words)}</a></li>'
         for anchor, words in ((f"{_PREFIX}-curves", _CURVES), (f"{_PREFIX}-rows", _ROWS), (_LAST, heading))
@@ -40,6 +40,7 @@ def body(audits: Sequence[Audit], last: Document) -> str:
     return "\n".join(
         (
             f'<nav aria-label="Contents"><ul>{links}</ul></nav>',
+            glossary(),
             _section("curves", _CURVES, _curves(audits)),
             _section("rows", _ROWS, _rows(audits)),
             f'<article aria-labelledby="{_LAST}"><h2 id="{_LAST}">{escaped(heading)}</h2>{inside}</article>',

@@ -84,6 +84,8 @@ summary{cursor:pointer;color:var(--link);font-size:.9rem}
 details .scroll{max-height:26rem;overflow:auto}
 pre{overflow-x:auto;background:var(--soft);border:1px solid var(--line);border-radius:.4rem;padding:.8rem 1rem;
 font-size:.85rem;line-height:1.5;white-space:pre-wrap}
+p code,li code,td code{background:var(--soft);border:1px solid var(--line);border-radius:.25rem;padding:0 .2rem;
+font-size:.9em}
 .findings{list-style:none;padding:0}
 .findings li{border-left:.25rem solid var(--tone);padding:.1rem 0 .1rem .8rem;margin:.6rem 0}
 .findings strong,.rule-outcome{text-transform:none}

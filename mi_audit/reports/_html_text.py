@@ -1,6 +1,7 @@
 """Pieces of a page: text that cannot be more than text, tables, lists of facts."""
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 
 from mi_audit.reports import _format
@@ -8,6 +9,7 @@ from mi_audit.reports._facts import Facts
 from mi_audit.reports._table import Column, Row, Table
 
 _MANY_COLUMNS = 9
+_CODE = re.compile("`([^`]+)`")
 
 
 def escaped(text: str) -> str:
@@ -15,26 +17,27 @@ def escaped(text: str) -> str:
     return html.escape(_format.visible(text), quote=True)
 
 
-def _prose(text: str) -> str:
-    """Text in sentences: a number stays beside its sign."""
-    return escaped(text).replace(" %", f"{_format.NO_BREAK_SPACE}%")
+def prose(text: str) -> str:
+    """Text in sentences: a number stays beside its sign, and what stands between two backticks is code."""
+    shown = escaped(text).replace(" %", f"{_format.NO_BREAK_SPACE}%")
+    return shown if shown.count("`") % 2 else _CODE.sub(r"<code>\1</code>", shown)
 
 
 def paragraph(text: str, kind: str = "") -> str:
     """A paragraph of plain text."""
-    return f"<p{_class(kind)}>{_prose(text)}</p>"
+    return f"<p{_class(kind)}>{prose(text)}</p>"
 
 
 def bullets(items: Iterable[str]) -> str:
     """A list of plain texts."""
-    return "<ul>" + "".join(f"<li>{_prose(item)}</li>" for item in items) + "</ul>"
+    return "<ul>" + "".join(f"<li>{prose(item)}</li>" for item in items) + "</ul>"
 
 
 def facts(lines: Facts) -> str:
     """Labels with their texts."""
     return (
         '<dl class="facts">'
-        + "".join(f"<div><dt>{escaped(label)}</dt><dd>{escaped(text)}</dd></div>" for label, text in lines)
+        + "".join(f"<div><dt>{escaped(label)}</dt><dd>{prose(text)}</dd></div>" for label, text in lines)
         + "</dl>"
     )
 
@@ -71,7 +74,7 @@ def _row(row: Row, shown: Table) -> str:
     cells = "".join(
         f'<th scope="row"{_class(_kind(column))}>{escaped(cell)}</th>'
         if position < shown.n_keys
-        else f"<td{_class(_kind(column))}>{escaped(cell)}</td>"
+        else f"<td{_class(_kind(column))}>{prose(cell) if column.is_text else escaped(cell)}</td>"
         for position, (cell, column) in enumerate(zip(row.cells, shown.columns, strict=True))
     )
     kinds = [kind for kind, holds in (("marked", row.is_marked), ("group", row.starts_group)) if holds]

@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 from mi_audit.reports import _format, _lookup, _verdict_tables
-from mi_audit.reports._html_text import bullets, escaped, paragraph
+from mi_audit.reports._html_text import bullets, escaped, paragraph, prose
 from mi_audit.reports._outcomes import is_invalid
+from mi_audit.reports._sentence import FINDINGS
 from mi_audit.reports._table import Column, Table
 from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
-from mi_audit.schema.verdict import Verdict
+from mi_audit.schema.estimate import Estimate
 
 _TONES = {"PASS": "pass", "FAIL": "fail", "INCONCLUSIVE": "open", "INVALID": "open"}
 _SIGNS = {"PASS": "\u2713", "FAIL": "\u2717", "INCONCLUSIVE": "?", "INVALID": "!"}
@@ -17,33 +18,30 @@ _NOT_GATED = (
 )
 
 
-def banner(audit: Audit, sentence: str) -> str:
+def banner(audit: Audit, sentence: str, findings: str) -> str:
     """The verdict and its reasons; without a policy, that there is none, and what was measured.
 
     Args:
         audit: whose verdict it is.
         sentence: what was measured, in words.
+        findings: the id of the section that holds them.
     """
+    link = f'<a href="#{findings}">{FINDINGS}</a>'
+    measured, plain_words = prose(sentence).replace(FINDINGS, link), _plain_words(audit)
     verdict = audit.verdict
     if verdict is None:
-        said = paragraph(sentence, "sentence") + _plain_words(audit)
+        said = f'<p class="sentence">{measured}</p>{plain_words}'
         inside = f'<p class="outcome">Not gated</p>{said}{paragraph(_NOT_GATED, "note")}'
         return f'<div class="verdict none">{inside}</div>'
     severe = " \u2013 severe: above even the lenient limit" if verdict.is_severe else ""
     outcome = f"{_SIGNS[verdict.outcome]} {verdict.outcome}{severe}"
-    reasons = _verdict_tables.reasons(verdict)
+    reasons, to_do = _verdict_tables.why(verdict), map(paragraph, _verdict_tables.to_do(verdict))
     inside = (
         f'<p class="outcome">{escaped(outcome)}</p>{paragraph(verdict.sentence, "sentence")}'
-        f"{bullets(reasons) if reasons else ''}{_needed(verdict)}{paragraph(sentence)}{_plain_words(audit)}"
+        f"{bullets(reasons) if reasons else ''}{''.join(to_do)}<p>{measured}</p>{plain_words}"
         f"{paragraph(_verdict_tables.policy(verdict), 'note')}"
     )
     return f'<div class="verdict {_TONES[verdict.outcome]}">{inside}</div>'
-
-
-def _needed(verdict: Verdict) -> str:
-    if verdict.n_needed is None:
-        return ""
-    return paragraph(f"About {numerals.count(verdict.n_needed)} samples on each side would settle it.")
 
 
 def _plain_words(audit: Audit) -> str:
@@ -75,13 +73,19 @@ def cards(audit: Audit) -> str:
         ):
             estimate = row.metrics.get(key)
             if estimate is not None:
-                small = estimate.reason if estimate.value is None else _format.interval(key, estimate)
+                small = estimate.reason if estimate.value is None else _interval(key, estimate)
                 shown.append((name, _format.point(key, estimate), small or ""))
     if target is not None:
         gap = target.generalisation_gap
         sides = (_format.point("accuracy", side) for side in (target.member, target.non_member))
         shown.append(("Gap in the target's accuracy, points", _format.point("accuracy", gap), " \u2212 ".join(sides)))
     return '<dl class="cards">' + "".join(_card(*each) for each in shown) + "</dl>" if shown else ""
+
+
+def _interval(key: str, estimate: Estimate) -> str:
+    """Said to be one, so that nobody takes it for the one-sided bounds in the table of all attacks."""
+    ends = _format.interval(key, estimate)
+    return f"95{_format.NO_BREAK_SPACE}% interval {ends}" if ends else ""
 
 
 def _card(name: str, value: str, small: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from mi_audit.schema.audit import AccuracyRow, AttackRow, Audit, ClassAverageRow, ConfidenceRow, Samples, Subset
 from mi_audit.schema.estimate import Estimate
+from mi_audit.schema.provenance import found_at
 from mi_audit.schema.trained_attacks import TrainedAttack
 
 NAIVE = "naive"
@@ -74,11 +75,8 @@ def class_name(audit: Audit, image_class: int) -> str:
 
 
 def provenance(audit: Audit, *path: str) -> object:
-    """What the provenance says at this path, or ``None``; it comes from files, so nothing about it is certain."""
-    found: object = audit.provenance
-    for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found
+    """What the provenance says at this path, or ``None``."""
+    return found_at(audit.provenance, *path)
 
 
 def provenance_text(audit: Audit, *path: str) -> str:

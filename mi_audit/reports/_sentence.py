@@ -9,6 +9,7 @@ from mi_audit.reports._attack_tables import FEW_SAMPLES
 from mi_audit.schema import numerals
 from mi_audit.schema.audit import AttackRow, Audit
 
+FINDINGS = "the findings below"  # which a page links to
 _GUESSING = 0.5
 
 
@@ -92,9 +93,9 @@ def _doubts(audit: Audit) -> list[str]:
     n_errors = sum(finding.severity == "error" for finding in audit.findings)
     n_warnings = sum(finding.severity == "warning" for finding in audit.findings)
     if n_errors:
-        return [f"Do not rely on these numbers: {numerals.counted(n_errors, 'error')} among the findings below."]
+        return [f"Do not rely on these numbers: {numerals.counted(n_errors, 'error')} among {FINDINGS}."]
     if n_warnings:
-        return [f"Read the {'warning' if n_warnings == 1 else f'{n_warnings} warnings'} among the findings below."]
+        return [f"Read the {'warning' if n_warnings == 1 else f'{n_warnings} warnings'} among {FINDINGS}."]
     return []
 
 

@@ -46,7 +46,12 @@ def bounds(audit: Audit) -> Table | None:
         Column("epsilon, at least", "epsilon\nat least"),
         Column("p, chance", "p,\nchance"),
     )
-    return Table("Bounds: lowest and highest that the samples allow, rates in %", heads, rows, _bound_notes(audit))
+    return Table(
+        "One-sided bounds of every attack, lowest to highest, rates in %",
+        heads,
+        rows,
+        _bound_notes(audit),
+    )
 
 
 def _bound_notes(audit: Audit) -> tuple[str, ...]:
@@ -73,7 +78,21 @@ def _bound_notes(audit: Audit) -> tuple[str, ...]:
         )
     if found.privacy:
         notes.append("Epsilon: of this one model, averaged over samples; not an audit of how it was trained.")
+        notes += _about_epsilon(audit)
     return tuple(notes)
+
+
+def _about_epsilon(audit: Audit) -> list[str]:
+    """Why an attack that was not chosen can have a higher epsilon than the one that was."""
+    epsilon = {row.attack: row.epsilon for row in audit.statistics.privacy}
+    higher = [label for label, value in epsilon.items() if value > epsilon.get(audit.selected, value)]
+    if not higher:
+        return []
+    why = (
+        f"{higher[0]} has a higher epsilon than {audit.selected} and is no better attack for that: epsilon bounds the "
+        "worst direction at one threshold, where an attack may hardly ever be wrong, and not the average over samples."
+    )
+    return [why]
 
 
 def worth(audit: Audit) -> Table | None:

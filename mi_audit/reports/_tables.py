@@ -64,7 +64,7 @@ class Document:
         pages: one per audit, in order.
         paper: Tables 1 to 7 over the audits under the founding paper's protocol, as far as there is something to say;
             empty without any.
-        legend: what the numbers are and are not.
+        claims: what the numbers say, and what they do not.
         comparison_by_subset: a row per audit and subset, where there are several audits.
         series: what changes over the epochs of a series, where that is asked for; then there is nothing else.
     """
@@ -72,9 +72,14 @@ class Document:
     comparison: Table | None
     pages: tuple[Page, ...]
     paper: tuple[Table, ...]
-    legend: tuple[str, ...]
+    claims: tuple[str, ...]
     comparison_by_subset: Table | None = None
     series: tuple[Table, ...] = ()
+
+    @property
+    def legend(self) -> tuple[str, ...]:
+        """What the words mean, then the claims: for formats that say both in one place."""
+        return (*_facts.words(), *self.claims)
 
     @property
     def compared(self) -> tuple[Table, ...]:
@@ -92,7 +97,7 @@ def document(audits: Sequence[Audit], n_classes: int, by: By = "audit") -> Docum
         by: ``"epoch"`` for what changes over a series of checkpoints, in place of everything about each.
     """
     if by == "epoch":
-        return Document(None, (), (), _facts.legend(audits), series=_series.tables(audits))
+        return Document(None, (), (), _facts.claims(audits), series=_series.tables(audits))
     titles = [audit.title for audit in audits]
     of_paper = [audit for audit in audits if audit.protocol == "paper"]
     if len(audits) > 1:
@@ -101,7 +106,7 @@ def document(audits: Sequence[Audit], n_classes: int, by: By = "audit") -> Docum
         comparison=_target_tables.comparison(audits) if len(audits) > 1 else None,
         pages=tuple(_page(audit, titles[i], n_classes) for i, audit in enumerate(audits)),
         paper=(*_paper_tables.tables(of_paper), *_paper_feature_tables.tables(of_paper)),
-        legend=_facts.legend(audits),
+        claims=_facts.claims(audits),
         comparison_by_subset=_target_tables.comparison_by_subset(audits) if len(audits) > 1 else None,
     )
 

@@ -1,4 +1,4 @@
-"""The verdict as its reader meets it: the line, the reasons, and what became of every rule."""
+"""The verdict as its reader meets it: the line, the reasons, what to do, and what became of every rule."""
 
 from mi_audit.reports import _format
 from mi_audit.reports._table import Column, Row, Table
@@ -18,11 +18,22 @@ def line(verdict: Verdict) -> str:
 
 
 def reasons(verdict: Verdict) -> tuple[str, ...]:
+    """Why, and what to do: the points below the line."""
+    return (*why(verdict), *to_do(verdict))
+
+
+def why(verdict: Verdict) -> tuple[str, ...]:
     """Why, unless the line says all there is; the first few, and how many more there are."""
     told = [reason for reason in verdict.reasons if reason not in verdict.sentence]
     shown = told[:_MOST_REASONS]
     n_more = len(told) - len(shown)
-    return (*shown, *([f"and {numerals.counted(n_more, 'further reason')}, in the table of rules"] if n_more else []))
+    more = [f"and {numerals.counted(n_more, 'further reason')}, in the table of rules"] if n_more else []
+    return (*shown, *more)
+
+
+def to_do(verdict: Verdict) -> tuple[str, ...]:
+    """What to do next, in one line; nothing after a PASS."""
+    return (f"What to do: {verdict.advice}",) if verdict.advice else ()
 
 
 def policy(verdict: Verdict) -> str:
@@ -54,6 +65,12 @@ def rules(audit: Audit) -> Table | None:
     for outcome, words in (("held", "Controls that held"), ("not applicable", "Controls that do not apply here")):
         names = [rule.rule.removeprefix(_CONTROL) for rule in quiet if rule.outcome == outcome]
         notes += [f"{words}: {', '.join(names)}."] if names else []
+    needed = [
+        f"{rule.rule} {numerals.count(rule.n_needed)}" for rule in audit.verdict.rules if rule.n_needed is not None
+    ]
+    if needed:
+        told = "Held-out samples of each side that would decide, if the estimates are true"
+        notes.append(f"{told}: {', '.join(needed)}.")
     return Table("Rules of the policy, rates in %", columns, rows, tuple(notes))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mi_audit.reports import _format, _lookup, _outcomes
+from mi_audit.reports import _format, _lookup, _outcomes, _verdict_tables
 from mi_audit.reports._attack_tables import FEW_SAMPLES
 from mi_audit.reports._outcomes import Point
 from mi_audit.reports.interface import Report
@@ -52,6 +52,7 @@ class Checklist(Report):
 def _form(audit: Audit) -> Iterator[str]:
     yield f"# Release checklist: {escaped(_format.shortened(audit.title or 'untitled', _LONGEST_TITLE))}"
     yield f"**{escaped(_outcomes.headline(audit))}**"
+    yield from map(escaped, _verdict_tables.to_do(audit.verdict) if audit.verdict else ())
     for heading, boxes in (("What was audited", _audited), ("How", _how), ("What came out", _result)):
         yield f"## {heading}\n\n" + "\n".join(_line(box) for box in boxes(audit))
     yield "## For people to tick\n\n" + "\n".join(f"- [ ] {item}" for item in _FOR_PEOPLE)
@@ -131,7 +132,10 @@ def _result(audit: Audit) -> Iterator[_Box]:
     yield _Box(
         verdict is not None and verdict.outcome == "PASS", "The verdict is PASS", verdict.outcome if verdict else "none"
     )
-    yield _Box(bool(rules) and not _of(rules, "waived"), "No rule was waived", _tally(rules) or "no rule")
+    waived = ", ".join(point.name for point in _of(rules, "waived"))
+    yield _Box(
+        bool(rules) and not waived, "No rule was waived", waived or f"none of {numerals.counted(len(rules), 'rule')}"
+    )
     limits = [point for point in _outcomes.points(audit) if point.kind == "limit"]
     if limits:
         is_kept = all(point.state == "held" for point in limits)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mi_audit.reports import _format, _outcomes
+from mi_audit.reports import _format, _outcomes, _verdict_tables
 from mi_audit.reports._outcomes import State
 from mi_audit.reports.interface import Report
 from mi_audit.schema import numerals
@@ -57,10 +57,11 @@ def _annotations(audit: Audit) -> Iterator[_Annotation]:
     verdict = audit.verdict
     figures = "; ".join(f"{subset} {figure}" for subset, figure in _outcomes.by_subset(audit))
     measured = f" Balanced accuracy in %: {figures}." if figures else ""
+    to_do = _verdict_tables.to_do(verdict) if verdict else ()
     yield _Annotation(
         _VERDICTS[verdict.outcome] if verdict else "notice",
         f"mi-audit, {title}",
-        f"{_outcomes.headline(audit)} {_outcomes.statement(audit)}{measured}",
+        " ".join([_outcomes.headline(audit), *to_do, f"{_outcomes.statement(audit)}{measured}"]),
     )
     for point in _outcomes.points(audit):
         if point.state in _LEVELS:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mi_audit.reports import _html_series
-from mi_audit.reports._html_page import article
+from mi_audit.reports._html_page import article, glossary
 from mi_audit.reports._html_style import STYLE
 from mi_audit.reports._html_text import escaped, paragraph, tables
 from mi_audit.reports._tables import By, Document, document
@@ -66,14 +66,15 @@ _FOOTER = (
 
 
 def _one(audit: Audit, shown: Document) -> str:
-    return "\n".join(article(audit, shown.pages[0], "a1", shown.legend, level=2))
+    return "\n".join(article(audit, shown.pages[0], "a1", shown.claims, level=2, below_verdict=glossary()))
 
 
 def _several(audits: Sequence[Audit], shown: Document) -> str:
     """The comparison, then every audit below its own heading."""
     parts = [tables([shown.comparison], "compared")] if shown.comparison is not None else []
+    parts.append(glossary())
     for number, (audit, page) in enumerate(zip(audits, shown.pages, strict=True), start=1):
-        inside = "\n".join(article(audit, page, f"a{number}", shown.legend, level=3))
+        inside = "\n".join(article(audit, page, f"a{number}", shown.claims, level=3))
         heading = f'<h2 id="a{number}">{escaped(page.title)}</h2>'
         parts.append(f'<article aria-labelledby="a{number}">{heading}{inside}</article>')
     return "\n".join(parts)

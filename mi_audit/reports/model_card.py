@@ -4,7 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mi_audit.reports import _attack_tables, _facts, _format, _lookup, _outcomes, _target_tables, _yaml_text
+from mi_audit.reports import (
+    _attack_tables,
+    _facts,
+    _format,
+    _lookup,
+    _outcomes,
+    _target_tables,
+    _verdict_tables,
+    _yaml_text,
+)
 from mi_audit.reports.interface import Report
 from mi_audit.reports.markdown import bullets, drawn, escaped
 from mi_audit.schema import numerals
@@ -78,8 +87,8 @@ def _section(audit: Audit) -> Iterator[str]:
     yield f"## Membership inference audit: {escaped(title)}{escaped(f' (mi-audit {version})') if version else ''}"
     yield f"**{escaped(_outcomes.headline(audit))}**"
     yield escaped(_outcomes.statement(audit))
-    if audit.verdict is not None and audit.verdict.reasons:
-        yield bullets(audit.verdict.reasons)
+    if audit.verdict is not None and (said := (*audit.verdict.reasons, *_verdict_tables.to_do(audit.verdict))):
+        yield bullets(said)
     if facts := _facts.header(audit):
         yield bullets(f"{label}: {text}" for label, text in facts)
     attacked = () if _outcomes.is_invalid(audit) else (_attack_tables.subsets(audit),)

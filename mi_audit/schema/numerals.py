@@ -21,6 +21,16 @@ def rounded(value: float, decimals: int) -> Decimal:
     return Decimal(f"{value:.10f}").quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
 
 
+def plain(value: float, decimals: int) -> str:
+    """A number with the minus sign of print.
+
+    >>> plain(-0.0191, 3) == MINUS + "0.019"
+    True
+    """
+    figure = rounded(value, decimals)
+    return f"{MINUS if figure < 0 else ''}{abs(figure)}"
+
+
 def percent(share: float, decimals: int = 2) -> str:
     """A rate as a percentage without its sign: 0.63635 is ``"63.64"``.
 
@@ -31,7 +41,7 @@ def percent(share: float, decimals: int = 2) -> str:
         return f"<{step}"
     if 0 < share < 1 and figure == _WHOLE:
         return f">{_WHOLE - step}"
-    return f"{MINUS if figure < 0 else ''}{abs(figure)}"
+    return plain(100 * share, decimals)
 
 
 def in_percent(share: float, decimals: int = 2) -> str:

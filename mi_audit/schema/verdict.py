@@ -19,7 +19,9 @@ class RuleResult:
         attack, subset, metric: what it is about; ``None`` where it is about the whole audit.
         value, low, high: the number and its one-sided bounds.
         limit: that it was compared with.
-        n_needed: samples on each side that would settle an undecided rule, where that is known.
+        n_needed: samples on each side at which an undecided rule is decided in four of five audits, if `value` is true
+            (without one, if the attack guesses): broken where that is above the limit, held where it is below.
+            ``None`` where no number is known to do so.
         waiver: reason, approver and expiry of the waiver that applies, or applied before it expired.
     """
 
@@ -46,11 +48,13 @@ class Verdict:
         outcome: of the whole audit.
         is_severe: a lower bound exceeds even the lenient preset's limit.
         sentence: what may be said about it, one sentence.
+        advice: what to do next, in one line; empty for a PASS.
         reasons: why, the decisive ones first.
         rules: every rule of the policy and what became of it.
         policy: as it was applied, every default spelt out.
         policy_digest: SHA-256 of that.
-        n_needed: samples on each side that would resolve an INCONCLUSIVE, where that is known.
+        n_needed: samples on each side that would resolve an INCONCLUSIVE, if the estimates are true: the fewest that
+            break a rule, or else those that settle all; ``None`` where that is not known.
         judged_on: the day, YYYY-MM-DD, on which waivers were looked at; empty for a policy without any.
     """
 
@@ -63,3 +67,4 @@ class Verdict:
     policy_digest: str = ""
     n_needed: int | None = None
     judged_on: str = ""
+    advice: str = ""

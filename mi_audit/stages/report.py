@@ -60,6 +60,23 @@ def render(
     return report.render(audits, width=width, color=color)
 
 
+def titled(audits: Sequence[Audit], title: str | None) -> list[Audit]:
+    """The audits under their own titles, or one under another: what the record says of model and data stays.
+
+    Raises:
+        UsageError: one title for several audits, or an empty one.
+    """
+    if title is None:
+        return list(audits)
+    if len(audits) != 1:
+        raise UsageError(
+            f"--title names one audit, got {len(audits)}", tip="leave --title out, or report them one by one"
+        )
+    if not title.strip():
+        raise UsageError("expected a --title with text, got an empty one", tip="for example --title 'Triage model 2.1'")
+    return [dataclasses.replace(audit, title=title.strip()) for audit in audits]
+
+
 def _check_samples(audits: Sequence[Audit], report_format: str, *, is_able: bool) -> None:
     """Refuse a sample list that cannot be had.
 

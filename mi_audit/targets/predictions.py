@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mi_audit.errors import OutputsError, UsageError
+from mi_audit.metrics.confidence import look_like_probabilities
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
 from mi_audit.targets._assembling import refuse_arch
@@ -15,7 +16,6 @@ from mi_audit.targets._predictions import delimited, npz, parquet
 from mi_audit.targets._predictions.checking import (
     checked_outputs,
     groups,
-    looks_like_probabilities,
     membership,
     sample_ids,
 )
@@ -146,7 +146,7 @@ def _doubts(table: Table, outputs: np.ndarray[tuple[int, int], np.dtype[np.float
     """What weakens an audit of these predictions."""
     missing = "duplicates of members among the non-members were not looked for: predictions come without images"
     doubts = [Finding("no-images", "note", missing)]
-    if table.kind == "logits" and looks_like_probabilities(outputs):
+    if table.kind == "logits" and look_like_probabilities(outputs):
         message = "every row of logits lies from 0 to 1 and sums to 1: if these are probabilities, name them so"
         doubts.append(Finding("logits-look-like-probabilities", "warning", message))
     if table.kind == "probabilities" and (n := int((outputs == 0).any(axis=1).sum())):

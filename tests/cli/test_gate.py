@@ -181,11 +181,15 @@ def test_verify_knows_the_model_file(command, demo, tmp_path):
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_policy_can_be_written_checked_and_shown(command, tmp_path, name):
     assert command("policy", "init", "--preset", name, "--out", "p.yaml").code == 0
-    assert _gating.read_policy(str(tmp_path / "p.yaml")) == preset(name)
-    assert preset(name).digest() in command("policy", "check", "p.yaml").stdout
-    shown = command("policy", "show", "p.yaml").stdout
-    assert shown == command("policy", "show", name).stdout == (tmp_path / "p.yaml").read_text()
+    written = _gating.read_policy(str(tmp_path / "p.yaml"))
+    assert replace(written, preset=name) == preset(name)
+    assert written.digest() in command("policy", "check", "p.yaml").stdout
+    shown = command("policy", "show", name).stdout
+    assert preset(name).digest() in shown
     assert parse(shown, preset(name).required_controls) == preset(name)
+    edited = (tmp_path / "p.yaml").read_text().replace(f"mu: {PRESETS[name]}", "mu: 0.7")
+    (tmp_path / "p.yaml").write_text(edited)
+    assert "custom policy, tolerance 0.700" in command("policy", "check", "p.yaml").stdout
     assert command("policy", "init", "--out", "p.yaml").code == 2
 
 

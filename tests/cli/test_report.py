@@ -52,6 +52,17 @@ def test_several_files_at_once_each_by_its_suffix_and_one_format_on_stdout(audit
         assert command("report", audit, "--format", name).stdout == texts[out]
 
 
+def test_a_title_of_ones_own_heads_the_pages(audit, command, tmp_path):
+    done = command("report", audit, "--title", "Digits <1.0>", "-o", "a.html", "-o", "a.md", "--format", "checklist")
+    assert done.code == 0, done.stderr
+    assert done.stdout.startswith("# Release checklist: Digits &lt;1.0&gt;")
+    assert "<h1>Digits &lt;1.0&gt;</h1>" in (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "Digits &lt;1.0&gt;\n" in (tmp_path / "a.md").read_text(encoding="utf-8")
+    refused = command("report", audit, audit, "--title", "Digits")
+    assert refused.code == 2
+    assert "--title names one audit, got 2" in refused.stderr
+
+
 def test_formats_in_order_where_there_are_as_many_as_files(audit, command, tmp_path):
     assert command("report", audit, "--format", "checklist,model-card", "-o", "a", "-o", "b").code == 0
     assert (tmp_path / "a").read_text(encoding="utf-8").startswith("# Release checklist")
@@ -183,7 +194,7 @@ def test_the_page_names_the_commands_that_make_the_same_audit_again(demo_checkpo
     assert command(*typed, "--out", "audit.npz").code == 0
     assert command("report", "audit.npz", "--out", "report.html").code == 0
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    lines = html.unescape(re.findall(r"<code>(.*?)</code>", page, re.DOTALL)[0]).split("\n")
+    lines = html.unescape(re.findall(r"<pre[^>]*><code>(.*?)</code>", page, re.DOTALL)[0]).split("\n")
     assert [line.split()[:2] for line in lines] == [
         ["pip", "install"],
         ["mi-audit", "evaluate"],

@@ -200,6 +200,15 @@ def test_confident_logits_are_not_taken_for_saturated_ones_and_rounded_ones_are(
     assert check("saturation", evidence(outputs=np.round(outputs).astype(np.float32))).outcome == "failed"
 
 
+def test_probabilities_under_the_name_of_logits_are_asked_about():
+    logits = evidence().cache.outputs
+    saturated = np.eye(logits.shape[1], dtype=np.float32)[logits.argmax(axis=1)]
+    result = check("saturation", evidence(outputs=saturated))
+    assert result.outcome == "failed"
+    assert "Are they probabilities?" in result.message
+    assert "probabilities?" not in check("saturation", evidence(outputs=np.round(logits).astype(np.float32))).message
+
+
 def test_probabilities_that_a_black_box_rounds_hold_with_their_ties_said():
     logits = evidence().cache.outputs
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)

@@ -1,6 +1,7 @@
 """Policies: what they say, and that nothing misspelt or out of range is ever a silent default."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -10,6 +11,7 @@ from scipy.stats import norm
 
 from mi_audit.errors import PolicyError
 from mi_audit.gate._policy_reading import of_values, parse
+from mi_audit.gate._policy_text import commented, named
 from mi_audit.gate.policy import Policy, Rule, Waiver, mu_of_auc, mu_of_base_rate, preset
 from mi_audit.metrics.tolerance import PRESETS, limit
 
@@ -71,6 +73,20 @@ def test_what_a_policy_says_of_itself_is_a_policy_file_that_reads_back(text):
     assert again.digest() == policy.digest()
 
 
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_tolerance_of_a_draft_can_be_edited_at_once(name):
+    draft = commented(preset(name), is_draft=True)
+    assert replace(read(draft), preset=name) == preset(name)
+    edited = read(draft.replace(f"mu: {PRESETS[name]}", "mu: 0.7"))
+    assert edited == replace(preset(name), preset=None, mu=0.7)
+    assert read(commented(edited)) == edited
+
+
+def test_a_policy_is_named_by_its_preset_or_the_nearest_one():
+    assert named(preset("strict")) == "policy strict, tolerance 0.200"
+    assert named(Policy(None, 0.742)) == "custom policy, tolerance 0.742 (nearest preset: lenient, 0.764)"
+
+
 def test_the_digest_does_not_depend_on_order_or_comments_but_on_every_limit():
     one, other = read("schema_version: 1\nalpha: 0.05 # default\npreset: standard\n"), read(BASE)
     assert one.digest() == other.digest()
@@ -101,6 +117,7 @@ BAD = {
     "two tolerances": ("schema_version: 1\ntolerance: {mu: 1}\nbase_rate: {prior: .1, max_ppv: .5}", "got both"),
     "mu and auc": ("schema_version: 1\ntolerance: {mu: 1, auc: .7}", "one of them"),
     "a preset with another tolerance": (BASE + "tolerance: {mu: 0.7}", "contradicts preset 'standard'"),
+    "the same, and what to delete": (BASE + "tolerance: {mu: 0.7}", "delete the line `preset: standard`"),
     "no version": ("preset: standard", "schema_version: expected 1"),
     "a newer version": ("schema_version: 2\npreset: standard", "schema_version: expected 1, got the number 2"),
     "max and min": (BASE + "rules: [{name: a, metric: auc, max: .6, min: .4}]", "max or min"),

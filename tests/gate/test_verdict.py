@@ -74,6 +74,58 @@ def test_a_bound_that_straddles_a_limit_is_inconclusive_and_says_how_many_sample
     assert f"{found.n_needed:,} held-out members" in " ".join(found.reasons)
 
 
+def undecided(value, n=500, attack="mlp"):
+    """The AUC of an attack between bounds that tell nothing, with this estimate."""
+    rows = [replace(each, value=value, n_members=n, n_non_members=n) for each in [bound(attack, "auc", 0.5, 0.8)]]
+    return [*rows, *within(attack)[1:]]
+
+
+def test_an_estimate_above_the_limit_says_how_many_samples_would_show_it():
+    found = verdict(gated(undecided(0.70)))
+    rule = next(each for each in found.rules if each.rule == "tolerance/auc")
+    assert rule.n_needed > 500
+    assert (
+        f"the estimate is above the limit: about {rule.n_needed:,} held out on each side would show it" in rule.message
+    )
+    assert "settle" not in rule.message
+    assert found.n_needed == rule.n_needed
+
+
+@pytest.mark.parametrize(("value", "told"), [(0.655, "too close to it"), (0.645, "only far more samples")])
+def test_a_number_of_samples_out_of_reach_stands_in_the_record_and_not_in_the_sentence(value, told):
+    found = verdict(gated(undecided(value)))
+    rule = next(each for each in found.rules if each.rule == "tolerance/auc")
+    assert rule.n_needed > 10 * 500
+    assert f"{rule.n_needed:,}" not in rule.message
+    assert told in rule.message
+    assert found.n_needed == rule.n_needed
+
+
+def test_no_number_of_samples_settles_an_attack_above_the_limit_that_was_not_chosen():
+    found = verdict(gated([*within(), *undecided(0.70, attack="xgboost")]))
+    rule = next(each for each in found.rules if each.rule == "tolerance/auc")
+    assert (rule.outcome, rule.n_needed, found.n_needed) == ("undecided", None, None)
+    assert "xgboost is not the attack that was chosen on known samples" in rule.message
+    assert "the best of 2 attacks" in rule.message
+
+
+def test_one_rule_that_breaks_settles_an_audit_and_else_all_have_to_hold():
+    tail = bound("mlp", "tpr_at_fpr.0.001", 0.0, 1.0, value=None, n_members=500, n_non_members=500)
+    for value, choose in ((0.70, min), (0.60, max)):
+        found = verdict(gated([*undecided(value, n=100)[:-1], tail]))
+        needed = [rule.n_needed for rule in found.rules if rule.n_needed]
+        assert len(needed) == 2
+        assert found.n_needed == choose(needed)
+
+
+def test_what_is_undecided_beside_a_broken_rule_says_so():
+    rows = [replace(each, high=0.05) if each.measure == "tpr_at_fpr.0.01" else each for each in over("auc", 0.7)]
+    found = verdict(gated(rows))
+    assert found.outcome == "FAIL"
+    assert [reason.startswith("undecided: TPR at FAR 1 %") for reason in found.reasons[:2]] == [False, True]
+    assert not any(reason.startswith("undecided: ") for reason in verdict(gated(over("auc", 0.6))).reasons)
+
+
 def test_a_score_of_one_value_never_supports_a_pass():
     constant = [replace(each, is_informative=False, low=0.0, high=0.0) for each in within()]
     found = verdict(gated(constant))

@@ -248,3 +248,11 @@ def test_whole_numbers_are_no_outputs():
 def test_labels_that_do_not_fit_are_refused(label):
     with pytest.raises(DataSetError):
         confidence.log_odds(np.zeros((2, 2)), np.array(label), "logits")
+
+
+def test_probabilities_are_known_by_their_range_and_their_sums():
+    p = np.array([[0.2, 0.8], [1.0, 0.0]])
+    assert confidence.look_like_probabilities(p.astype(np.float32))
+    assert not confidence.look_like_probabilities(p + np.array([[0.0, 0.1], [0.0, 0.0]]))
+    assert not confidence.look_like_probabilities(np.array([[1.5, -0.5]]))
+    assert not confidence.look_like_probabilities(np.empty((0, 2)))

@@ -119,6 +119,7 @@ def verdict(outcome: Outcome = "FAIL", text: str = "") -> Verdict:
         policy={"tolerance": "standard"},
         policy_digest="ab" * 32,
         n_needed=12_000 if outcome == "INCONCLUSIVE" else None,
+        advice="" if outcome == "PASS" else f"Audit again with what `mi-audit power` asks for. {text}".strip(),
     )
 
 

@@ -65,3 +65,8 @@ def test_hostile_text_stays_in_its_line(name: str) -> None:
     shown = MarkdownIt("commonmark").render(Checklist().render([audit]))
     assert set(re.findall(r"<(\w+)", shown)) == {"h1", "h2", "p", "strong", "ul", "li"}
     assert set(boxes(audit)) >= set(boxes(audits.normal())) - {"Every --fail-above limit is kept"}
+
+
+def test_the_box_of_waivers_names_them_and_counts_nothing_else() -> None:
+    assert "No rule was waived (none of 3 rules)" in Checklist().render([verdicts.passed()])
+    assert "No rule was waived (per-class)" in Checklist().render([verdicts.judged()])

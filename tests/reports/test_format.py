@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mi_audit.gate import _text
 from mi_audit.reports import _format
 from mi_audit.schema.audit import MeanSd
 from mi_audit.schema.estimate import Estimate
@@ -85,3 +86,14 @@ def test_visible_text_has_an_end() -> None:
 
 def test_what_is_no_character_is_shown_as_its_code() -> None:
     assert _format.visible("a\ufffeb\U0001ffff\ufdd0") == "a\\ufffeb\\U0001ffff\\ufdd0"
+
+
+def test_every_negative_number_has_the_same_minus() -> None:
+    shown = (
+        _format.number("auc", -0.019),
+        _format.number("advantage", -0.1),
+        _format.interval("auc", Estimate(-0.1, -0.2, -0.05)),
+    )
+    assert not any("-" in text for text in shown)
+    assert all(text.startswith(MINUS) for text in shown)
+    assert _text.shown("auc", -0.019) == f"{MINUS}0.019"

@@ -14,7 +14,8 @@ import pytest
 
 from mi_audit import plugins
 from mi_audit.errors import MissingLibraryError
-from mi_audit.reports import _figures_svg, _format
+from mi_audit.reports import _facts, _figures_roc, _figures_svg, _figures_target, _format
+from mi_audit.reports._html_text import escaped, prose
 from mi_audit.reports.html import Html
 from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit
@@ -272,7 +273,9 @@ def test_the_sections_come_in_the_order_of_reading(full: Page) -> None:
 def test_the_verdict_comes_first_with_its_reasons(outcome: str) -> None:
     text = Html().render([replace(audits.bare(), verdict=full_audits.verdict(outcome))])  # type: ignore[arg-type]
     assert text.index(f"{outcome}") < text.index("AUC is at least 74.1") < text.index("<nav")
-    assert ("12,000 samples on each side" in text) == (outcome == "INCONCLUSIVE")
+    to_do = "<p>What to do: Audit again with what <code>mi-audit power</code> asks for.</p>"
+    assert (to_do in text) == (outcome != "PASS")
+    assert "12,000" not in text
 
 
 def test_controls_that_held_stand_below_the_rules_and_every_other_rule_has_its_reason() -> None:
@@ -283,6 +286,66 @@ def test_controls_that_held_stand_below_the_rules_and_every_other_rule_has_its_r
     cells = [cell for _, cell in Page(text).all("td")]
     assert all(rule.message in cells for rule in made.rules)
     assert quiet.message not in cells
+
+
+def test_the_words_of_the_page_are_explained_once_right_below_the_verdict() -> None:
+    for text in (render("full"), Html().render([full_audits.full(), full_audits.full()])):
+        assert text.count("<summary>The words on this page</summary>") == 1
+        assert text.count(escaped(_facts.WORDS[0][1])) == 1
+    text = render("full")
+    assert text.index('class="verdict') < text.index("The words on this page") < text.index('class="cards"')
+    assert "<details><summary>The words" in text
+
+
+def test_the_findings_are_linked_where_the_page_says_to_read_them() -> None:
+    found = Page(render("duplicates"))
+    link = next(attributes["href"] for attributes, text in found.all("a") if text == "the findings below")
+    assert link == "#a1-controls"
+    assert 'id="a1-controls"' in render("duplicates")
+
+
+def test_cards_say_that_their_small_numbers_are_intervals_of_95_percent() -> None:
+    cards = re.search(r'<dl class="cards">.*?</dl>', render("full"), re.DOTALL)
+    assert cards is not None
+    assert f"<span>95{_format.NO_BREAK_SPACE}% interval 69.17{_format.DASH}70.61</span>" in cards[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("run `mi-audit power` first", "run <code>mi-audit power</code> first"),
+        ("`<b>` & `c`", "<code>&lt;b&gt;</code> &amp; <code>c</code>"),
+        ("one ` alone", "one ` alone"),
+        ("`a` and ` alone", "`a` and ` alone"),
+        ("nothing in ``", "nothing in ``"),
+    ],
+)
+def test_text_between_backticks_is_code_where_they_are_balanced(text: str, shown: str) -> None:
+    assert prose(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("n_non_members", "told"),
+    [
+        (5000, "The vertical lines mark FAR 0.1 % and 1 %."),
+        (750, "The vertical line marks FAR 1 %."),
+        (50, "The dotted diagonal is guessing"),
+    ],
+)
+def test_the_roc_note_names_the_lines_that_are_drawn(n_non_members: int, told: str) -> None:
+    audit = full_audits.full()
+    rows = tuple(replace(row, n_non_members=n_non_members) for row in audit.figures.roc)
+    drawing = _figures_roc.roc(replace(audit, figures=replace(audit.figures, roc=rows)))
+    assert drawing is not None
+    assert told in drawing.note
+    assert ("vertical" in drawing.note) == (n_non_members > 100)
+    assert any(key.label == "limit of the policy" for key in drawing.legend) == (n_non_members > 100)
+
+
+def test_class_charts_say_where_the_names_are() -> None:
+    notes = [drawing.note for drawing in _figures_target.mean_confidences(full_audits.full())]
+    assert notes
+    assert all("the numbers below the figure have their names" in note for note in notes)
 
 
 def test_without_a_policy_the_page_says_so() -> None:

@@ -30,7 +30,12 @@ def audit():
 def test_everything_fits_into_80_columns(audit):
     text = Console().render([audit], width=80)
     assert max(map(len, text.splitlines())) <= 80
-    for title in ("Bounds:", "What an alarm of", "Classes that leak most", "What these sample sizes can show"):
+    for title in (
+        "One-sided bounds of every attack",
+        "What an alarm of",
+        "Classes that leak most",
+        "What these sample sizes can show",
+    ):
         assert title in text
 
 
@@ -75,6 +80,20 @@ def test_a_constant_score_is_named(audit):
     flat = tuple(replace(row, is_informative=row.attack != "naive") for row in audit.statistics.bounds)
     notes = tables.bounds(replace(audit, statistics=replace(audit.statistics, bounds=flat))).notes
     assert "naive gives all samples one score and says nothing." in notes
+
+
+def test_a_higher_epsilon_of_another_attack_is_explained(audit):
+    lowered = tuple(
+        replace(row, epsilon=0.1 if row.attack == audit.selected else 0.2) for row in audit.statistics.privacy
+    )
+    others = replace(audit, statistics=replace(audit.statistics, privacy=lowered))
+    told = f"has a higher epsilon than {audit.selected} and is no better attack for that"
+    assert any(told in note for note in tables.bounds(others).notes)
+    highest = tuple(
+        replace(row, epsilon=0.3 if row.attack == audit.selected else 0.2) for row in audit.statistics.privacy
+    )
+    best = replace(audit, statistics=replace(audit.statistics, privacy=highest))
+    assert not any("higher epsilon" in note for note in tables.bounds(best).notes)
 
 
 def test_an_audit_without_statistics_has_no_such_tables(audit):

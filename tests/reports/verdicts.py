@@ -89,6 +89,7 @@ def judged(outcome: Outcome = "FAIL") -> Audit:
         {"preset": "standard", "alpha": 0.05},
         "d" * 64,
         3_700,
+        advice="" if outcome == "PASS" else "Do not release the model as it is.",
     )
     findings = (*audits.duplicates().findings, Finding("accuracy", "error", "Accuracy is not the expected one."))
     return replace(audits.normal(), verdict=verdict, controls=CONTROLS, statistics=STATISTICS, findings=findings)
@@ -119,6 +120,7 @@ def hostile() -> Audit:
         rules=rules,
         policy=dict.fromkeys(labels, 1),
         policy_digest=labels[2],
+        advice=" ".join(labels),
     )
     controls = tuple(ControlResult(text, "failed", text) for text in labels)
     bounds = tuple(

@@ -69,3 +69,20 @@ def test_the_sample_list_is_there_on_request_and_never_of_an_aggregate_only_audi
 def test_every_format_takes_a_series(name):
     made = [replace(audits.normal(), provenance=audits.PROVENANCE | {"series": {"epoch": n}}) for n in (1, 2)]
     assert report.render(made, name, by="epoch")
+
+
+def test_one_audit_can_be_given_another_title_and_keeps_what_it_says_of_itself():
+    (renamed,) = report.titled([audits.normal()], "  Triage <b>model</b> 2.1 ")
+    assert renamed.title == "Triage <b>model</b> 2.1"
+    assert renamed.provenance == audits.normal().provenance
+    for name in ("html", "markdown", "checklist", "model-card", "console"):
+        shown = report.render([renamed], name)
+        assert "Triage" in shown
+        assert "<b>model" not in shown or name == "console"
+    assert report.titled([renamed], None) == [renamed]
+
+
+@pytest.mark.parametrize(("n", "title"), [(2, "one name"), (1, " ")])
+def test_a_title_is_for_one_audit_and_has_text(n, title):
+    with pytest.raises(UsageError, match="--title"):
+        report.titled([audits.normal()] * n, title)

@@ -5,12 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from mi_audit.metrics.confidence import SUM_TOLERANCE, look_like_probabilities
 from mi_audit.schema.feature_cache import OutputsKind
 from mi_audit.table_columns import FLAGS, FLAGS_IN_WORDS
 from mi_audit.targets._predictions.table import Column, Table, shown
 
-# Rounding to three decimals moves a sum of ten by up to half of this.
-SUM_TOLERANCE = 1e-3
 # Softmax in float32 may exceed 1 by as much.
 _RANGE_TOLERANCE = 1e-6
 _SHOWN_IDS = 5
@@ -115,13 +114,7 @@ def checked_outputs(table: Table, ids: npt.NDArray[np.str_]) -> FloatArray:
 
 def kind_by_values(outputs: FloatArray) -> OutputsKind:
     """What outputs are that nobody named: probabilities where they look so, and logits otherwise."""
-    return "probabilities" if looks_like_probabilities(outputs) else "logits"
-
-
-def looks_like_probabilities(outputs: FloatArray) -> bool:
-    """Whether every row lies in [0, 1] and sums to 1, as confidences do and logits do not."""
-    lowest, highest = outputs.min(), outputs.max()
-    return bool(lowest >= 0 and highest <= 1 and not _has_other_sums(outputs).any())
+    return "probabilities" if look_like_probabilities(outputs) else "logits"
 
 
 def _check_range(table: Table, outputs: FloatArray, ids: npt.NDArray[np.str_]) -> None:
