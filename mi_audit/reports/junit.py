@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from mi_audit.reports import _format, _outcomes
+from mi_audit.reports import _format, _outcomes, _verdict_tables
 from mi_audit.reports._outcomes import Point
 from mi_audit.reports.interface import Report
 from mi_audit.schema.audit import Audit
@@ -77,7 +77,8 @@ def _properties(audit: Audit) -> list[tuple[str, str]]:
 
 def _remarks(audit: Audit) -> list[str]:
     verdict = audit.verdict
-    said = [_outcomes.headline(audit), *(verdict.reasons if verdict else ()), _outcomes.statement(audit)]
+    reasons = (*verdict.reasons, *_verdict_tables.to_do(verdict)) if verdict else ()
+    said = [_outcomes.headline(audit), *reasons, _outcomes.statement(audit)]
     return said + [f"{finding.severity}: {finding.message} [{finding.slug}]" for finding in audit.findings]
 
 

@@ -52,7 +52,7 @@ def test_being_told_to_end_is_being_interrupted(demo, command, monkeypatch, tmp_
 def test_an_interrupted_demo_runs_no_further_command(command, monkeypatch):
     from mi_audit.stages import demo, extract
 
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(demo, "train_target", lambda *_: None)

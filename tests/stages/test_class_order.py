@@ -20,7 +20,8 @@ SWAPPED_BLOCKS = np.r_[50:100, 0:50]
 def found(cache: FeatureCache, order: np.ndarray, rows: np.ndarray | slice = slice(None)):
     """The findings on a target's real answers, with labels renumbered by `order`."""
     label = order[cache.label][rows]
-    return {each.slug: each for each in accuracy_findings(label, cache.predicted[rows], cache.is_member[rows])}
+    found = accuracy_findings(label, cache.predicted[rows], cache.is_member[rows], model="net.pt")
+    return {each.slug: each for each in found}
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def test_guessing_is_at_chance_and_a_little_more_is_not():
 
 
 def test_few_samples_that_may_be_luck_are_told_with_their_interval():
-    (finding,) = accuracy_findings(*answers(0.1875, 0.1875, n=64))
+    (finding,) = accuracy_findings(*answers(0.1875, 0.1875, n=64), model=MODEL)
     assert "accuracy on non-members is 18.75 % of 64 (interval 8.12 % to 34.21 %), not clearly above" in finding.message
 
 
