@@ -33,6 +33,7 @@ nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1rem;list-style:none;padding:0;marg
 font-size:.875rem}
 .verdict{border:1px solid var(--line);border-left:.5rem solid var(--tone);border-radius:.4rem;background:var(--soft);
 padding:.9rem 1.2rem;margin:1.2rem 0}
+.verdict p,.verdict ul{max-width:62rem}
 .verdict .outcome{font-size:1.5rem;font-weight:700;margin:0;color:var(--tone)}
 .verdict .sentence{font-size:1.05rem}
 .pass{--tone:var(--pass)}.fail{--tone:var(--fail)}.open{--tone:var(--open)}.none{--tone:var(--muted)}
