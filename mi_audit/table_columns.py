@@ -10,11 +10,17 @@ SPELLINGS = {
     "sample_id": ("sample_id",),
     "group": ("group",),
 }
-FLAGS = {
-    **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y", "member", "members", "train", "training"), True),
-    **dict.fromkeys(("0", "0.0", "false", "f", "no", "n", "non-member", "non-members", "non_member"), False),
-    **dict.fromkeys(("nonmember", "test", "val", "valid", "validation", "held-out", "holdout"), False),
+_IN_WORDS = {
+    **dict.fromkeys(("member", "members", "train", "training"), True),
+    **dict.fromkeys(("non-member", "non-members", "non_member", "nonmember", "test", "held-out", "holdout"), False),
 }
+FLAGS = {
+    **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y"), True),
+    **dict.fromkeys(("0", "0.0", "false", "f", "no", "n"), False),
+    **_IN_WORDS,
+}
+# In a split, 0 and 1 number its parts, and which of them comes first nobody can know.
+_SPLITS = {**_IN_WORDS, **dict.fromkeys(("val", "valid", "validation"), False)}
 FLAGS_IN_WORDS = "1 or 0, true or false, yes or no, train or test"
 
 _DELIMITERS = ",;\t"
@@ -33,6 +39,16 @@ def positions_of(meaning: str, header: Sequence[str]) -> list[int]:
     return [at for at, name in enumerate(names) if name == own] or [
         at for at, name in enumerate(names) if name in others
     ]
+
+
+def flag_of_split(text: str) -> str:
+    """A part of a split as a flag; as what is no flag where it names no part.
+
+    >>> flag_of_split("Train"), flag_of_split("val"), flag_of_split("1")
+    ('true', 'false', 'split 1')
+    """
+    is_member = _SPLITS.get(text.strip().lower())
+    return f"split {text}" if is_member is None else str(is_member).lower()
 
 
 def also_read(meanings: Iterable[str]) -> str:

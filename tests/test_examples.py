@@ -64,13 +64,13 @@ def test_the_gate_lets_a_release_through_on_a_pass_only(audited, tmp_path, verdi
     assert done.returncode == code, done.stdout + done.stderr
     assert f"release: {verdict}" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("release:") == (code == 0)
-    assert f"**{verdict}" in (tmp_path / "audit.md").read_text(encoding="utf-8")
-    assert mi_audit.read(tmp_path / "audit.npz").verdict.outcome == verdict
+    assert f"**{verdict}" in (tmp_path / "release-audit.md").read_text(encoding="utf-8")
+    assert mi_audit.read(tmp_path / "release-audit.npz").verdict.outcome == verdict
 
 
 @pytest.mark.parametrize("arguments", [("standard", "gone.npz", "attack.npz"), ("standart", "gone.npz", "attack.npz")])
 def test_the_gate_is_closed_when_the_audit_cannot_run(tmp_path, arguments):
-    (tmp_path / "audit.npz").write_text("of an earlier run")
+    (tmp_path / "release-audit.npz").write_text("of an earlier run")
     assert run_gate(tmp_path, *arguments).returncode == 2
 
 

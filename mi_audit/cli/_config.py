@@ -22,6 +22,7 @@ DEFAULT = "default"
 # A folder that somebody else made may hold such a file: what runs code, fetches, reads elsewhere or overwrites is for
 # who types the command, or sets the environment.
 _NOT_IN_FILES = ("model", "download", "allow-outside", "out", "cache-dir", "exit-zero")
+_CODE = "python:"
 _NO_OPTIONS = frozenset({"MI_AUDIT_TEST_ASSETS"})
 _LARGEST_FILE = 1_000_000
 _NEVER = ("help", "version", "install-completion", "show-completion")
@@ -166,15 +167,15 @@ def _split(
         if isinstance(value, dict):
             if key not in options:
                 raise UsageError(f"{name}: unknown command [{key}]", tip=did_you_mean(key, options))
-            tables[key] = {_checked(inner, options[key], name): (each, name) for inner, each in value.items()}
+            tables[key] = {_checked(inner, each, options[key], name): (each, name) for inner, each in value.items()}
         else:
-            shared[_checked(key, known, name)] = (value, name)
+            shared[_checked(key, value, known, name)] = (value, name)
     return shared, tables
 
 
-def _checked(key: str, known: Iterable[str], name: str) -> str:
+def _checked(key: str, value: object, known: Iterable[str], name: str) -> str:
     option = key.replace("_", "-")
-    if option in _NOT_IN_FILES:
+    if option in _NOT_IN_FILES or (option == "arch" and _CODE in str(value)):
         tip = f"type --{option}, or set {_variable(option)}"
         raise UsageError(f"{name}: {key} is not taken from a file, which may be a stranger's", tip=tip)
     if option not in known:

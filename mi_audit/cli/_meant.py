@@ -30,6 +30,7 @@ class Group(TyperGroup):
         try:
             return super().resolve_command(ctx, args)
         except Exception as error:
-            if args and args[0] in COMMANDS and hasattr(error, "message"):
-                error.message += f" Did you mean '{COMMANDS[args[0]]}'?"
+            meant = f"Did you mean '{COMMANDS[args[0]]}'?" if args and args[0] in COMMANDS else ""
+            if hasattr(error, "message") and meant not in error.message:
+                error.message += f" {meant}"
             raise

@@ -8,7 +8,7 @@ from typing import Any
 
 from mi_audit.datasets._words import first, printable
 from mi_audit.errors import DataSetError, MissingLibraryError
-from mi_audit.table_columns import FLAGS, FLAGS_IN_WORDS, also_read, delimiter_of, positions_of
+from mi_audit.table_columns import FLAGS, FLAGS_IN_WORDS, also_read, delimiter_of, flag_of_split, positions_of
 
 COLUMNS = ("path", "label", "is_member")
 # A row of a compressed Parquet file can take next to nothing in it, so their number is bounded before any is read.
@@ -94,10 +94,17 @@ def _csv_rows(file: Path) -> Iterator[tuple[int, list[str | None]]]:
                     expected = f"expected {len(header)} cells as in the first line, got {len(row)}"
                     tip = 'a path with a comma needs quotes: "cats, dogs/1.png",0,1'
                     raise DataSetError(f"{file}: line {reader.line_num}: {expected}", tip=tip)
-                yield reader.line_num, [row[column].strip() for column in columns]
+                yield reader.line_num, _as_read([header[column] for column in columns], [row[at] for at in columns])
         except csv.Error as error:
             where = f"{file}: line {reader.line_num}"
             raise DataSetError(f"{where}: expected CSV, got {printable(error)}", tip=EXAMPLE) from error
+
+
+def _as_read(names: Sequence[str], cells: Iterable[object]) -> list[str | None]:
+    """The cells of a row as text; a split in words as a flag."""
+    texts = [None if cell is None else str(cell).strip() for cell in cells]
+    pairs = zip(names, texts, strict=True)
+    return [flag_of_split(text) if text and name.lower() == "split" else text for name, text in pairs]
 
 
 def _columns(file: Path, header: Sequence[str]) -> list[int]:
@@ -128,7 +135,7 @@ def _parquet_rows(file: Path) -> Iterator[tuple[int, list[str | None]]]:
             for batch in opened.iter_batches(columns=columns):
                 cells = [batch.column(name).to_pylist() for name in columns]
                 for number, row in enumerate(zip(*cells, strict=True), start):
-                    yield number, [None if cell is None else str(cell) for cell in row]
+                    yield number, _as_read(columns, row)
                 start += len(batch)
     except pa.ArrowException as error:
         message = f"{file}: expected a Parquet file, got one that is damaged or truncated"

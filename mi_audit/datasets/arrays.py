@@ -87,6 +87,10 @@ def _two_files(location: str | None, members: Path | None, non_members: Path | N
         tip = "--data arrays --members FILE.npz --non-members FILE.npz"
         raise UsageError("expected two files, --members and --non-members, and no path after arrays:", tip=tip)
     files = members.expanduser(), non_members.expanduser()
+    for file in files:
+        if flags := _names(file).get("is_member"):
+            message = f"{file}: expected one way to say who is a member, got the array {flags} and a file per side"
+            raise UsageError(message, tip=f"--data {file}, or write the file without this array")
     pools = [_read(file, _names(file))[0] for file in files]
     sides = [_named(file, name, pool) for file, name, pool in zip(files, SIDES, pools, strict=True)]
     return MembershipData(None, sides[0], sides[1], max(map(_class_names, pools), key=len))

@@ -28,7 +28,7 @@ def advice(outcome: Outcome, audit: Audit, policy: Policy, rules: Sequence[RuleR
         return f"First mend what {names} found, then audit again: until then no number of this audit counts."
     if outcome == "FAIL":
         return _after_a_fail(audit, deciding)
-    return " ".join(_to_decide(audit, policy, rules, deciding))
+    return " ".join(["Do not release on this audit alone.", *_to_decide(audit, policy, rules, deciding)])
 
 
 def _after_a_fail(audit: Audit, broken: Sequence[RuleResult]) -> str:
@@ -124,8 +124,10 @@ def _getting_more(audit: Audit, n: int) -> str:
     ways = [f"leave out {', '.join(drawn)}"] if drawn else []
     if isinstance(known, float) and known > _LEAST_KNOWN:
         ways.append(f"lower --known-fraction (now {known:g})")
-    ways.append("add unused validation images to the non-members")
-    return f"To hold out more: {', '.join(ways)}."
+    n_members, n_non_members = held_out_sizes(audit)
+    if n_non_members <= max(n_members, n):  # images that the target never saw help on that side only
+        ways.append("add unused validation images to the non-members")
+    return f"To hold out more: {', '.join(ways)}." if ways else "Add members, all that the target was trained on."
 
 
 def _accuracy(audit: Audit, samples: str = "full") -> AccuracyRow | None:

@@ -10,6 +10,7 @@ _LIBRARIES = ("torch", "torchvision", "timm", "scikit-learn", "scipy", "numpy", 
 _LONGEST = 300
 _EVIDENCE = "evidence:"
 _GIVEN = "--mean/--std"
+_OWN_CODE = "python:"
 
 
 def commands(audit: Audit) -> tuple[str, ...]:
@@ -69,7 +70,10 @@ def _of_extraction(audit: Audit) -> Iterator[str]:
 
 
 def _of_the_target(audit: Audit) -> Iterator[str]:
-    """The normalisation where it was given, and not found."""
+    """The network where it is the user's own, and the normalisation where it was given, and not found."""
+    network, model = (_lookup.provenance_text(audit, "features", "target", key) for key in ("architecture", "spec"))
+    if network.startswith(_OWN_CODE) and not model.startswith(_OWN_CODE):
+        yield from ("--arch", network.rpartition("@")[0])
     constants = _lookup.provenance(audit, "features", "target", "preprocessing")
     if not isinstance(constants, Mapping) or constants.get("source") != _GIVEN:
         return

@@ -37,8 +37,10 @@ def body(audits: Sequence[Audit], last: Document) -> str:
         f'<li><a href="#{anchor}">{escaped(words)}</a></li>'
         for anchor, words in ((f"{_PREFIX}-curves", _CURVES), (f"{_PREFIX}-rows", _ROWS), (_LAST, heading))
     )
+    verdicts = _series.verdicts(audits)
     return "\n".join(
         (
+            paragraph(f"Verdicts: {verdicts}") if verdicts else "",
             f'<nav aria-label="Contents"><ul>{links}</ul></nav>',
             glossary(),
             _section("curves", _CURVES, _curves(audits)),

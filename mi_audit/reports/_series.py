@@ -6,8 +6,10 @@ An audit knows its epoch from `provenance["series"]["epoch"]`, which `evaluate -
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from mi_audit.reports import _format, _lookup
+from mi_audit.reports._attack_tables import FEW_SAMPLES
 from mi_audit.reports._table import Column, Row, Table
 from mi_audit.schema import numerals
 from mi_audit.schema.audit import Audit, Subset
@@ -92,6 +94,14 @@ def tables(audits: Sequence[Audit]) -> tuple[Table, ...]:
     return _by_epoch(audits, found), _courses(found)
 
 
+def verdicts(audits: Sequence[Audit]) -> str:
+    """The verdicts in the order of the epochs, ``"PASS at epoch 1 to 4, FAIL at epoch 5."``; empty where none was."""
+    judged = [(audit.verdict.outcome, shown_epoch(audit)) for audit in audits if audit.verdict is not None]
+    runs = [(outcome, [epoch for _, epoch in own]) for outcome, own in groupby(judged, key=lambda pair: pair[0])]
+    said = [f"{outcome} at epoch {' to '.join(dict.fromkeys((own[0], own[-1])))}" for outcome, own in runs]
+    return _format.shortened(", ".join(said), 400) + "." if said else ""
+
+
 def _by_epoch(audits: Sequence[Audit], found: Sequence[Measure]) -> Table:
     heads = (
         Column("epoch"),
@@ -111,8 +121,10 @@ def _by_epoch(audits: Sequence[Audit], found: Sequence[Measure]) -> Table:
         )
         rows.append(Row(cells))
     notes = (
+        *((said,) if (said := verdicts(audits)) else ()),
         "Accuracy of the target on all samples of each side; balanced accuracy and FAR of the selected attacks.",
         *_undefined(audits, found),
+        *_few(audits),
     )
     return Table("Over the epochs, in %", heads, tuple(rows), notes)
 
@@ -127,6 +139,21 @@ def _undefined(audits: Sequence[Audit], found: Sequence[Measure]) -> tuple[str, 
                 own.append(str(epoch_of(audit)))
     return tuple(
         f"{_format.DASH} {reason}, epoch {_format.shortened(', '.join(own), 80)}." for reason, own in epochs.items()
+    )
+
+
+def _few(audits: Sequence[Audit]) -> tuple[str, ...]:
+    """Which numbers rest on too few samples to rely on: subsets with the epochs that it holds for."""
+    epochs: dict[Subset, list[str]] = {}
+    for audit in audits:
+        for subset in _SHORT:
+            row = _lookup.row(audit, audit.selected, subset)
+            if row is not None and 0 < min(row.n_members, row.n_non_members) < FEW_SAMPLES:
+                epochs.setdefault(subset, []).append(shown_epoch(audit))
+    return tuple(
+        f"Fewer than {FEW_SAMPLES} held-out samples on a side, too few to rely on: {subset}, epoch "
+        f"{_format.shortened(', '.join(own), 80)}."
+        for subset, own in epochs.items()
     )
 
 

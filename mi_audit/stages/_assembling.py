@@ -14,7 +14,7 @@ from mi_audit.stages import _forward
 from mi_audit.stages._extraction import Extraction
 from mi_audit.stages._journal import Rows
 from mi_audit.stages._observing import Observed, fingerprints_of, kept_rows
-from mi_audit.stages._preflight.accuracy import accuracy_findings
+from mi_audit.stages._preflight.accuracy import accuracy_findings, kind_findings
 from mi_audit.stages._preflight.duplicates import duplicates
 from mi_audit.stages._preflight.reading import unreadable_findings
 from mi_audit.stages._preflight.shift import pixel_findings
@@ -49,6 +49,7 @@ def assembled(extraction: Extraction, rows: Rows, observed: Observed) -> Feature
         )
     findings += found.findings + pixel_findings(kept, made)
     options = extraction.options
+    findings += kind_findings(outputs)
     findings += accuracy_findings(kept.label, predicted, kept.is_member, options.expect_accuracy, model=options.model)
     return FeatureCache(
         outputs=outputs,
@@ -92,7 +93,7 @@ _ASSUMED = (*_NOTES, _DOUBT)
 
 def _assumptions(extraction: Extraction) -> list[Finding]:
     all_notes = zip(_NOTES, (extraction.target.notes, extraction.data.notes), strict=True)
-    doubts = [Finding(_DOUBT, "warning", doubt) for doubt in extraction.target.doubts]
+    doubts = [Finding(_DOUBT, "error", doubt) for doubt in extraction.target.doubts]
     return [*doubts, *(Finding(slug, "note", note) for slug, notes in all_notes for note in notes)]
 
 

@@ -1,6 +1,6 @@
 """The values of options as people give them in Python, made what the stages take."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def _numbers(value: object, name: str) -> tuple[float, ...]:
     """Numbers in a sequence, one alone, or in a text with commas."""
     if isinstance(value, str):
         return numbers_in(value, name)
-    values = value if isinstance(value, Sequence) else (value,)
+    values = value if isinstance(value, Iterable) else (value,)
     try:
         return tuple(float(each) for each in values)  # type: ignore[arg-type]
     except (TypeError, ValueError):

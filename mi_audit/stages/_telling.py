@@ -5,7 +5,8 @@ from mi_audit.schema.numerals import in_percent
 from mi_audit.stages.progress import Progress
 
 _HOPELESS = (
-    "with such errors an audit is INVALID, whatever the attacks find: Ctrl-C stops it now and keeps the features"
+    "with such errors a policy calls the audit INVALID, whatever the attacks find: Ctrl-C stops it now and keeps the "
+    "features"
 )
 
 

@@ -61,6 +61,16 @@ def test_files_of_other_editors_are_read_alike(tmp_path, mark, end):
     assert (own["device"], own["seed"]) == ("cpu", "4")
 
 
+@pytest.mark.parametrize("file", ["mi-audit.toml", "pyproject.toml"])
+@pytest.mark.parametrize("table", ["", "extract"])
+def test_no_file_of_a_folder_can_have_code_run(values, file, table):
+    head = f"[tool.mi-audit{'.' * bool(table)}{table}]" if file == "pyproject.toml" else f"[{table}]" if table else ""
+    with pytest.raises(UsageError, match="arch is not taken from a file, which may be a stranger's"):
+        values(f'{head}\narch = "python:evil.py:f"\n', file=file)
+    assert values(f'{head}\narch = "cifar_resnet56"\n', file=file)["extract"]["arch"][0] == "cifar_resnet56"
+    assert values("", {"MI_AUDIT_ARCH": "python:own.py:f"})["extract"]["arch"][0] == "python:own.py:f"
+
+
 def test_a_project_file_counts_where_there_is_no_file_of_our_own(values):
     project = '[project]\nname = "x"\n[tool.mi-audit]\ndevice = "cpu"\n[tool.mi-audit.report]\nby = "epoch"\n'
     found = values(project, file="pyproject.toml")

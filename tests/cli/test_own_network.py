@@ -37,16 +37,21 @@ def folder(tmp_path, demo_checkpoint):
 
 @pytest.mark.usefixtures("folder")
 def test_an_audit_of_it_is_that_of_the_same_network_by_name(command):
-    own = command("evaluate", "--model", "net.pt", *ARCH, *QUICK, "--out", "own.npz")
+    given = ("--mean", "0", "--std", "1")
+    own = command("evaluate", "--model", "net.pt", *ARCH, *QUICK, *given, "--out", "own.npz")
     assert own.code in (0, 1, 3), own.stderr
     assert own.stderr.count(RUNS) == 1
-    assert "finding the normalisation" in own.stderr
-    of_digits = ("--mean", ".3053", "--std", ".376", "--out", "name.npz")
-    by_name = command("evaluate", "--model", "net.pt", "--arch", "lenet_32_64_200", *QUICK, *of_digits)
+    by_name = command("evaluate", "--model", "net.pt", "--arch", "lenet_32_64_200", *QUICK, *given, "--out", "name.npz")
     assert by_name.code == own.code
     assert mi_audit.read("own.npz").rows == mi_audit.read("name.npz").rows
     ours = mi_audit.audit(
-        "net.pt", "digits", arch=ARCH[1], max_members=200, max_non_members=200, attacks=("naive", "threshold:loss")
+        *("net.pt", "digits"),
+        arch=ARCH[1],
+        mean=0,
+        std=1,
+        attacks=("naive", "threshold:loss"),
+        max_members=200,
+        max_non_members=200,
     )
     assert ours.rows == mi_audit.read("own.npz").rows
 
@@ -97,11 +102,13 @@ def test_extract_says_that_nobody_gave_the_normalisation_unless_somebody_does(co
     images = (torch.rand(80, 8, 8, 1) * 255).to(torch.uint8).numpy()
     np.savez("mine.npz", images=images, labels=np.arange(80) % 10, is_member=np.arange(80) % 2 == 0)
     asked = ("extract", "--model", "net.pt", *ARCH, "--data", "mine.npz", "--out")
-    doubt = "warning: pixels go in as [0, 1]: --mean/--std were not given; --mean 0 --std 1 says that this is right"
+    doubt = (
+        "error: --mean/--std were not given: pixels go in as [0, 1], and another choice may show more leakage or less"
+    )
     assert doubt in command(*asked, "a.npz").stderr
     assert "pixels go in as" not in command(*asked, "b.npz", "--mean", 0, "--std", 1).stderr
     (finding,) = (one for one in mi_audit.read("a.npz").findings if one.slug == "normalisation-not-given")
-    assert finding.severity == "warning"
+    assert finding.severity == "error"
 
 
 @pytest.mark.usefixtures("folder")

@@ -239,6 +239,9 @@ def test_two_files_are_the_two_sides(tmp_path: Path) -> None:
         plugins.load("datasets", "arrays").open(None, replace(request, members=tmp_path / "gone.npz"))
     with pytest.raises(UsageError, match="takes no --membership"):
         plugins.load("datasets", "arrays").open(None, replace(request, membership=tmp_path / "flags.txt"))
+    np.savez(tmp_path / "flagged.npz", **whole)
+    with pytest.raises(UsageError, match="expected one way to say who is a member, got the array is_member"):
+        plugins.load("datasets", "arrays").open(None, replace(request, members=tmp_path / "flagged.npz"))
 
 
 def test_a_file_that_does_not_say_who_is_a_member_is_told_the_ways(tmp_path: Path) -> None:

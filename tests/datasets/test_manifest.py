@@ -114,6 +114,16 @@ def test_columns_and_flags_are_spelt_as_people_do(
     assert data.members.label.tolist() == [1, 0]
 
 
+@pytest.mark.parametrize(
+    ("header", "flag"),
+    [("split", "1"), ("split", "true"), ("Split", "yes"), ("is_member", "val"), ("is_member", "valid")],
+)
+def test_parts_of_a_split_have_names_and_flags_are_none_of_them(header: str, flag: str, root: Path) -> None:
+    (root / "m.csv").write_text(f"path,label,{header}\na.png,0,{flag}\ndeep/f.png,1,test\n")
+    with pytest.raises(DataSetError, match="expected 1 or 0, true or false, yes or no, train or test"):
+        opened(root / "m.csv")
+
+
 def test_a_table_without_a_column_is_told_what_else_it_may_be_called(root: Path) -> None:
     (root / "m.csv").write_text("path,klass,is_member\n")
     with pytest.raises(DataSetError) as caught:

@@ -18,8 +18,14 @@ TODAY = datetime.date(2026, 11, 26)
 STANDARD = preset("standard")
 
 
+ALONE = "Do not release on this audit alone. "
+
+
 def advice(audit, policy=STANDARD):
-    return judge(audit, policy, TODAY).advice
+    """What the verdict advises, without what every INCONCLUSIVE begins with."""
+    verdict = judge(audit, policy, TODAY)
+    assert verdict.advice.startswith(ALONE) == (verdict.outcome == "INCONCLUSIVE")
+    return verdict.advice.removeprefix(ALONE)
 
 
 def accuracy(samples, n_members, n_non_members, gap):

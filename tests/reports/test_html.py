@@ -451,6 +451,18 @@ def test_the_command_has_the_preset_the_features_and_the_evidence() -> None:
         assert words in text
 
 
+def test_the_command_names_the_code_of_a_network_of_ones_own() -> None:
+    audit = audits.normal()
+    target = {
+        **audit.provenance["features"]["target"],
+        "spec": "run.pt",
+        "architecture": "python:net.py:Net@0123456789ab",
+    }
+    features = {**audit.provenance["features"], "target": target}
+    text = Html().render([replace(audit, provenance={**audit.provenance, "features": features})])
+    assert "--arch python:net.py:Net " in html.unescape(text)
+
+
 def test_several_audits_have_a_comparison_and_an_article_each() -> None:
     page = Page(render("normal", "full", "paper"))
     assert len(page.all("article")) == 3

@@ -100,3 +100,19 @@ def test_a_flat_course_is_flat() -> None:
     assert _series.course([0.3, 0.3, 0.3]) == "▁▁▁"
     assert _series.course([None, None]) == ""
     assert _series.course([]) == ""
+
+
+def test_the_verdicts_are_told_as_runs_of_epochs() -> None:
+    outcomes = ("PASS", "PASS", "INCONCLUSIVE", "FAIL")
+    made = verdicts.judged().verdict
+    assert made is not None
+    judged = [replace(audit, verdict=replace(made, outcome=one)) for audit, one in zip(series(), outcomes, strict=True)]
+    assert _series.verdicts(judged) == "PASS at epoch 1 to 5, INCONCLUSIVE at epoch 10, FAIL at epoch 1,200."
+    assert _series.verdicts(series()) == ""
+
+
+def test_numbers_on_few_samples_are_told_with_their_epochs() -> None:
+    few = [replace(row, n_members=6) if row.subset == "misclassified" else row for row in series()[1].rows]
+    told = _series.tables([series()[0], replace(series()[1], rows=tuple(few))])[0].notes
+    assert any("too few to rely on: misclassified, epoch 5." in note for note in told)
+    assert not any("too few" in note for note in _series.tables(series())[0].notes)

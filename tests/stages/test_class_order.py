@@ -47,7 +47,7 @@ def test_labels_sorted_otherwise_are_told_with_both_accuracies(digits):
     was = (order[digits.label] == digits.predicted)[~digits.is_member].mean()
     assert was < 0.4
     finding = found(digits, order)["class-order"]
-    assert finding.severity == "warning"
+    assert finding.severity == "error"
     assert f"renamed, 98.44 % of the non-members would be right instead of {100 * was:.2f} %" in finding.message
     assert "the order of the class folders, or the label column" in finding.message
 
@@ -144,4 +144,30 @@ def test_an_audit_that_cannot_be_saved_is_told_so_before_attacks_are_trained(dig
     doubt = Finding("accuracy-at-chance", "error", "accuracy on non-members is that of guessing")
     tell(replace(digits, findings=(doubt,)), listening, is_followed=True)
     assert listening.heard[0] == f"error: {doubt.message}"
-    assert "an audit is INVALID, whatever the attacks find: Ctrl-C stops it now" in listening.heard[-1]
+    assert "a policy calls the audit INVALID, whatever the attacks find: Ctrl-C stops it now" in listening.heard[-1]
+
+
+def test_a_doubt_about_a_target_that_is_hardly_ever_right_names_its_weights_too():
+    rng = np.random.default_rng(0)
+    label, is_member = rng.integers(0, 5, 4000), np.arange(4000) < 2000
+    shifted = (label + 1) % 5
+    said = {}
+    for share in (0.3, 0.9):
+        predicted = np.where(rng.random(4000) < share, shifted, rng.integers(0, 5, 4000))
+        finding = class_order_finding(label, predicted, is_member)
+        assert finding is not None
+        said[share] = finding.message
+    assert "weights are those of a trained network" in said[0.3]
+    assert "trained network" not in said[0.9]
+
+
+@pytest.mark.parametrize(("n_swapped", "severity"), [(10, "error"), (2, "warning")])
+def test_what_is_far_off_is_an_error_and_a_single_pair_a_doubt(n_swapped, severity):
+    rng = np.random.default_rng(0)
+    label, is_member = rng.integers(0, 30, 4000), np.arange(4000) < 2000
+    predicted = np.where(rng.random(4000) < 0.9, label, rng.integers(0, 30, 4000))
+    order = np.arange(30)
+    order[:n_swapped] = order[:n_swapped][::-1]
+    finding = class_order_finding(order[label], predicted, is_member)
+    assert finding is not None
+    assert finding.severity == severity

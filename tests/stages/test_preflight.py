@@ -236,7 +236,9 @@ def test_a_target_that_looks_untrained_is_told_before_the_long_work():
     cache = extract.run(extraction(Constant()), progress=listening)
     assert {"accuracy-at-chance", "predictions-collapsed"} <= set(messages(cache.findings))
     assert "not clearly above the" in listening.heard[0]
-    assert listening.heard[2] == "if the others are like these, the audit is going to be INVALID: Ctrl-C stops it now"
+    assert (
+        listening.heard[2] == "if the others are like these, a policy will call the audit INVALID: Ctrl-C stops it now"
+    )
     assert listening.heard[3] == "extracting: 0 of 63"
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from mi_audit.errors import UsageError
 from mi_audit.stages._extract_options import ExtractOptions
-from mi_audit.stages._preflight.accuracy import accuracy_findings
+from mi_audit.stages._preflight.accuracy import accuracy_findings, kind_findings
 
 N = 2000
 MODEL = "net.pt"
@@ -104,3 +104,11 @@ def test_code_at_chance_may_have_loaded_no_weights_and_the_way_that_loads_them_i
     assert "may have loaded no weights (--model CHECKPOINT --arch python:net.py:Net loads them)" in finding.message
     (other,) = accuracy_findings(label, predicted, is_member, model="net.pt")
     assert "no weights" not in other.message
+
+
+def test_a_network_that_ends_in_a_softmax_is_told():
+    logits = np.random.default_rng(0).normal(size=(50, 10)).astype(np.float32)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    (finding,) = kind_findings(p)
+    assert (finding.slug, finding.severity) == ("outputs-are-probabilities", "error")
+    assert kind_findings(logits) == kind_findings(np.abs(logits)) == []

@@ -158,8 +158,8 @@ def test_a_normalisation_that_nobody_gave_is_a_doubt_and_a_given_one_is_none(tmp
     probe = labelled(module, IDENTITY)
     target = opened(tmp_path, arch, module.state_dict(), probe=lambda _: probe)
     (doubt,) = target.doubts
-    assert doubt.startswith("pixels go in as [0, 1]: --mean/--std were not given")
-    assert doubt.endswith("--mean 0 --std 1 says that this is right")
+    assert doubt.startswith("--mean/--std were not given: pixels go in as [0, 1], and another choice may")
+    assert doubt.endswith("(--mean 0 --std 1 where the network takes pixels in [0, 1])")
     assert (target.preprocessing.mean, target.preprocessing.std) == (IDENTITY.mean, IDENTITY.std)
     given = opened(tmp_path, arch, module.state_dict(), probe=lambda _: probe, mean=(0.0,), std=(1.0,))
     assert given.doubts == ()
@@ -179,15 +179,15 @@ def test_a_normalisation_that_the_data_speak_for_is_used_and_stays_a_doubt(tmp_p
     assert said == ["finding the normalisation, since --mean/--std were not given"]
 
 
-def test_constants_of_the_data_set_that_the_data_rule_out_leave_a_doubt(tmp_path):
+def test_constants_of_the_data_set_are_a_guess_about_ones_own_network(tmp_path):
     module, arch = centred(network(tmp_path), IDENTITY), code_in(tmp_path)
     right, wrong = labelled(module, IDENTITY), labelled(module, CIFAR10)
     doubts = [
         opened(tmp_path, arch, module.state_dict(), data_name="cifar10", probe=lambda _, probe=probe: probe).doubts
         for probe in (right, wrong)
     ]
-    assert doubts[0][0].startswith("pixels go in as [0, 1]")
-    assert doubts[1] == ()
+    assert doubts[0][0].startswith("--mean/--std were not given: pixels go in as [0, 1]")
+    assert doubts[1][0].startswith("--mean/--std were not given: images are normalised with 0.4914,0.4822,0.4465 / ")
 
 
 def test_what_takes_no_weights_is_refused(tmp_path):
@@ -256,11 +256,41 @@ def test_what_the_code_imports_from_its_folder_is_part_of_the_name(tmp_path):
 
 
 def test_what_is_imported_when_the_network_runs_is_part_of_the_name_too(tmp_path):
-    late = NET.replace("        return self.head", "        import late_of_the_user\n        return self.head")
+    once = "        if not hasattr(self, 'x') and len(x) > 1:\n            from late_of_the_user import x as self_x\n"
+    late = NET.replace("        return self.head", f"{once}            self.x = self_x\n        return self.head")
     (tmp_path / "late_of_the_user.py").write_text("x = 1\n")
     first = named(tmp_path, late)
     (tmp_path / "late_of_the_user.py").write_text("x = 2\n")
     assert named(tmp_path, late).name != first.name
+
+
+def test_a_network_that_imports_whenever_it_runs_is_refused(tmp_path):
+    late = NET.replace("        return self.head", "        import late_of_the_user\n        return self.head")
+    (tmp_path / "late_of_the_user.py").write_text("x = 1\n")
+    with pytest.raises(CheckpointError, match="the network imports 'late_of_the_user' while it runs") as caught:
+        named(tmp_path, late)
+    assert caught.value.tip == "import it at the top of the file"
+
+
+def test_code_from_elsewhere_is_part_of_the_name_and_where_it_lies_is_not(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "run").mkdir()
+    library = tmp_path / "src" / "elsewhere_of_the_user.py"
+    library.write_text("x = 1\n")
+    text = f"import sys\nsys.path.insert(0, {str(tmp_path / 'src')!r})\nimport elsewhere_of_the_user\n{NET}"
+    first = named(tmp_path / "run", text)
+    assert any("with what it imports (elsewhere_of_the_user)" in note for note in first.notes)
+    assert named(tmp_path / "run", text).name == first.name
+    library.write_text("x = 2\n")
+    assert named(tmp_path / "run", text).name != first.name
+    sys.path.remove(str(tmp_path / "src")) if str(tmp_path / "src") in sys.path else None
+
+
+def test_weights_that_the_network_does_not_keep_are_refused(tmp_path):
+    deaf = NET.replace("    def forward", "    def load_state_dict(self, *_, **__):\n        pass\n\n    def forward")
+    module = network(tmp_path)
+    with pytest.raises(CheckpointError, match=r"did not keep the weights that it was given: conv\.weight"):
+        opened(tmp_path, code_in(tmp_path, deaf), module.state_dict())
 
 
 def test_what_the_process_had_imported_before_is_part_of_the_name_too(tmp_path, monkeypatch):

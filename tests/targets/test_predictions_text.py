@@ -315,3 +315,31 @@ def test_a_class_whose_name_has_two_lines_keeps_its_column(tmp_path):
     rows = '"prob_a\nb",prob_c,label,is_member\n0.25,0.75,"a\nb",1\n1,0,c,0\n'
     (tmp_path / "p.csv").write_text(rows)
     assert opened(tmp_path / "p.csv").class_names == ("a\nb", "c")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    ("parts", "is_read"), [(("train", "val"), True), (("0", "1"), False), (("true", "false"), False)]
+)
+def test_a_split_names_its_parts(parts, is_read, suffix, tmp_path):
+    text = "label,split,logits_0,logits_1\n" + "".join(f"{i % 2},{parts[i % 2]},{i},1\n" for i in range(6))
+    (tmp_path / "p.csv").write_text(text)
+    if suffix == "parquet":
+        pq.write_table(pyarrow.csv.read_csv(tmp_path / "p.csv"), tmp_path / "p.parquet")
+    if is_read:
+        assert opened(tmp_path / f"p.{suffix}").is_member.tolist() == [True, False] * 3
+        return
+    with pytest.raises(OutputsError, match="expected 1 or 0, true or false, yes or no, train or test in is_member"):
+        opened(tmp_path / f"p.{suffix}")
+
+
+def test_columns_of_the_classes_that_are_neither_probabilities_nor_logits_are_refused(tmp_path):
+    rows = "".join(f"{'cat' if i % 2 else 'dog'},{i % 3 % 2},0.{i},0.9\n" for i in range(1, 9))
+    with pytest.raises(OutputsError, match="expected probabilities that sum to 1"):
+        of_text(tmp_path, f"label,is_member,cat,dog\n{rows}")
+
+
+def test_a_class_that_heads_two_columns_is_refused(tmp_path):
+    rows = "".join(f"{'cat' if i % 2 else 'dog'},{i % 3 % 2},0.{i},0.1,0.9\n" for i in range(1, 9))
+    with pytest.raises(OutputsError, match="expected exactly one of logits, probabilities, predicted"):
+        of_text(tmp_path, f"label,is_member,cat,cat,dog\n{rows}")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from mi_audit.metrics.confidence import look_like_probabilities
 from mi_audit.metrics.intervals import clopper_pearson, newcombe
 from mi_audit.schema.feature_cache import FeatureCache
 from mi_audit.schema.finding import Finding
@@ -56,6 +57,21 @@ def accuracy_findings(
         class_order_finding(label, predicted, is_member, is_black_box=is_black_box),
     ]
     return [finding for finding in found if finding is not None]
+
+
+def kind_findings(outputs: npt.NDArray[np.float32]) -> list[Finding]:
+    """Whether a network answers with probabilities, where logits are taken.
+
+    Args:
+        outputs: (n, C) of a network.
+    """
+    if not look_like_probabilities(outputs):
+        return []
+    message = (
+        "every row of the outputs lies from 0 to 1 and sums to 1: the network ends in a softmax, and its probabilities "
+        "were read as logits: leave the softmax out, or audit its answers as predictions:FILE with probabilities"
+    )
+    return [Finding("outputs-are-probabilities", "error", message)]
 
 
 def with_expectation(cache: FeatureCache, expected: tuple[float, ...] | None) -> FeatureCache:

@@ -45,7 +45,7 @@ def behaviour_findings(extraction: Extraction, batch_size: int, progress: Progre
         for finding in found:
             progress.say(f"on the first {len(probe.label)} samples looked at, {finding.message}")
         if any(finding.severity == "error" for finding in found):
-            progress.say("if the others are like these, the audit is going to be INVALID: Ctrl-C stops it now")
+            progress.say("if the others are like these, a policy will call the audit INVALID: Ctrl-C stops it now")
     if (difference := _difference(together, again)) > MAX_DIFFERENCE:
         return [_vary(difference)]
     return _depends_on_batch(extraction.target, probe.images, together)

@@ -14,9 +14,11 @@ BoolArray = npt.NDArray[np.bool_]
 
 LEVEL = 0.999
 # Of the accuracy on non-members: less is what a class or two that the target confuses explain.
-LEAST_GAIN = 0.1
+LEAST_GAIN = 0.04
+_LARGE_GAIN = 0.1
 # The table of classes against classes grows with their square; beyond this many nobody is asked.
 MAX_CLASSES = 4096
+_TRAINED = 0.5
 _OF_DATA = "the order of the class folders, or the label column, against the one that the model was trained with"
 _OF_ANSWERS = "that labels and columns of the file number the classes alike"
 
@@ -24,7 +26,7 @@ _OF_ANSWERS = "that labels and columns of the file number the classes alike"
 def class_order_finding(
     label: IntArray, predicted: IntArray, is_member: BoolArray, *, is_black_box: bool = False
 ) -> Finding | None:
-    """A doubt where other names for the target's classes would make it right far more often.
+    """A doubt, or an error, where other names for the target's classes would make it right far more often.
 
     The renaming is the one-to-one map of classes to classes that makes most members right. Whether it is more than
     chance is asked of the non-members, who had no say in it. It has to put right more of them than it puts wrong,
@@ -50,11 +52,14 @@ def class_order_finding(
     if not (_is_better(truth, said, name_of[said]) and _is_first_choice(counts, name_of)):
         return None
     was, would_be = float((truth == said).mean()), float((truth == name_of[said]).mean())
+    check = _OF_ANSWERS if is_black_box else _OF_DATA
+    # Any fixed function of the image, as random weights are, has classes that it favours.
+    check += "; or whether the weights are those of a trained network" if would_be < _TRAINED else ""
     message = (
         f"labels look numbered in another order than the model's classes: renamed, {in_percent(would_be)} of the "
-        f"non-members would be right instead of {in_percent(was)}: check {_OF_ANSWERS if is_black_box else _OF_DATA}"
+        f"non-members would be right instead of {in_percent(was)}: check {check}"
     )
-    return Finding("class-order", "warning", message)
+    return Finding("class-order", "error" if would_be >= max(_TRAINED, was + _LARGE_GAIN) else "warning", message)
 
 
 def _best_names(counts: npt.NDArray[Any]) -> IntArray:

@@ -28,12 +28,14 @@ class Field:
     Attributes:
         candidates: the likeliest first.
         is_given: whether the user named the network.
+        is_ranked: whether something speaks for the likeliest normalisation; otherwise the data alone choose.
         notes: on the weights and on how the networks were found.
     """
 
     candidates: tuple[Candidate, ...]
     is_given: bool
     notes: tuple[str, ...] = ()
+    is_ranked: bool = True
 
 
 def identified(
@@ -145,6 +147,9 @@ def _tried(
     if not trials:
         name = field.candidates[0].name
         raise CheckpointError(f"{path}: {name} cannot be shown the images of the data: {reasons[0]}")
+    if not field.is_ranked:
+        # Least loss first; what was given up early is behind what was tried on all samples.
+        trials = sorted(trials, key=lambda trial: (-len(trial.loss), float(trial.loss.mean())))
     decision = decided(trials, request.n_classes)
     chosen = decision.chosen
     if chosen is None and field.is_given and not decision.standing:

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from mi_audit.metrics.confidence import SUM_TOLERANCE, look_like_probabilities
+from mi_audit.metrics.confidence import SUM_TOLERANCE
 from mi_audit.schema.feature_cache import OutputsKind
-from mi_audit.table_columns import FLAGS, FLAGS_IN_WORDS
+from mi_audit.table_columns import FLAGS, FLAGS_IN_WORDS, flag_of_split
 from mi_audit.targets._predictions.table import Column, Table, shown
 
 # Softmax in float32 may exceed 1 by as much.
@@ -17,7 +17,16 @@ _BLOCK_ROWS = 65536
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating]
+_SPLIT = "split"
 Question = Callable[[FloatArray], BoolArray]
+
+
+def as_flags(name: str, values: Column) -> Column:
+    """The column that says who is a member, (n,): a split in words, which mean something else than flags, as flags."""
+    if name.strip().lower() != _SPLIT:
+        return values
+    distinct, inverse = np.unique(values.astype(np.str_), return_inverse=True)
+    return np.array([flag_of_split(text) for text in distinct.tolist()])[inverse]
 
 
 def membership(table: Table) -> BoolArray:
@@ -113,8 +122,8 @@ def checked_outputs(table: Table, ids: npt.NDArray[np.str_]) -> FloatArray:
 
 
 def kind_by_values(outputs: FloatArray) -> OutputsKind:
-    """What outputs are that nobody named: probabilities where they look so, and logits otherwise."""
-    return "probabilities" if look_like_probabilities(outputs) else "logits"
+    """What outputs are that nobody named: logits where one lies outside [0, 1], else probabilities, yet unchecked."""
+    return "logits" if outputs.size and (outputs.min() < 0 or outputs.max() > 1) else "probabilities"
 
 
 def _check_range(table: Table, outputs: FloatArray, ids: npt.NDArray[np.str_]) -> None:

@@ -136,7 +136,8 @@ def _named_by_classes(names: Sequence[str], classes: set[str]) -> dict[str, int]
     """Positions by class, where the columns that mean nothing else are headed by the classes, and by all of them."""
     known = {at for meaning in SPELLINGS for at in positions_of(meaning, names)}
     others = {name: at for at, name in enumerate(names) if at not in known}
-    return others if len(others) > 1 and set(others) == classes else {}
+    is_once = len(others) == len(names) - len(known)
+    return others if is_once and len(others) > 1 and set(others) == classes else {}
 
 
 def _per_class(path: Path, names: Sequence[str]) -> dict[OutputsKind, dict[str, int]]:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mi_audit.table_columns import delimiter_of
-from mi_audit.targets._predictions.checking import kind_by_values
+from mi_audit.targets._predictions.checking import as_flags, kind_by_values
 from mi_audit.targets._predictions.columns import Columns, Values, columns_of
 from mi_audit.targets._predictions.table import Column, Table, refuse, shown, texts
 
@@ -109,7 +109,7 @@ class _Gathered:
             outputs=outputs if self.outputs else None,
             predicted=columns.get("predicted"),
             label=columns["label"],
-            is_member=columns["is_member"],
+            is_member=as_flags(self.header[self.columns.is_member], columns["is_member"]),
             sample_id=columns.get("sample_id"),
             class_names=self.columns.class_names,
             line=np.concatenate(self.line),

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from mi_audit import npz_arrays
 from mi_audit.errors import OutputsError
 from mi_audit.targets._checkpoint.refusals import listing
+from mi_audit.targets._predictions.checking import as_flags
 from mi_audit.targets._predictions.columns import columns_of
 from mi_audit.targets._predictions.table import Table, refuse
 
@@ -44,7 +45,7 @@ def read(path: Path) -> Table:
         outputs=None if columns.kind == "labels" else _two_axes(path, names[columns.outputs[0]], arrays, n),
         predicted=texts.get("predicted"),
         label=texts["label"],
-        is_member=texts["is_member"],
+        is_member=as_flags(names[columns.is_member], texts["is_member"]),
         sample_id=texts.get("sample_id"),
         class_names=_class_names(path, arrays),
         group=texts.get("group"),

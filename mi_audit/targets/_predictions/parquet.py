@@ -9,7 +9,7 @@ import numpy.typing as npt
 from mi_audit.errors import MissingLibraryError
 from mi_audit.npz_arrays import ALWAYS_ALLOWED_BYTES, MAX_EXPANSION
 from mi_audit.targets._checkpoint.refusals import plain
-from mi_audit.targets._predictions.checking import kind_by_values
+from mi_audit.targets._predictions.checking import as_flags, kind_by_values
 from mi_audit.targets._predictions.columns import Columns, columns_of
 from mi_audit.targets._predictions.table import Column, Table, refuse, texts
 
@@ -76,7 +76,7 @@ def _table(path: Path, columns: Columns, names: list[str], content: Any) -> Tabl
         outputs=outputs,
         predicted=scalars.get("predicted"),
         label=scalars["label"],
-        is_member=scalars["is_member"],
+        is_member=as_flags(names[columns.is_member], scalars["is_member"]),
         sample_id=scalars.get("sample_id"),
         class_names=columns.class_names,
         group=scalars.get("group"),

@@ -50,19 +50,21 @@ def opened(code: Code, request: TargetRequest, weights: Weights | None = None) -
         UsageError: several normalisations remain; the tip names the flags.
     """
     path, hints = (code.source.path, Hints()) if weights is None else (weights.path, weights.checkpoint.hints)
-    with guest(code.source.folder, request.seed):
+    with guest(code.source.folder, request.seed) as known:
         returned = _run(code, request)
         module, notes = _network(returned)
         choices = choices_of(module, returned, hints, request)
         _check_answer(code, module, choices.preprocessings[0], request)
-        candidate, on_code = _candidate(code, module, choices, request)
+        candidate, on_code = _candidate(code, module, choices, request, known)
         if weights is not None:
             _load(code, candidate, weights, request)
             notes = (*weights.checkpoint.notes, *notes)
-        field = Field((candidate,), is_given=True, notes=(on_code, *notes, *choices.notes))
+        notes = (on_code, *notes, *choices.notes)
+        field = Field((candidate,), is_given=True, notes=notes, is_ranked=choices.is_known)
         questions = {candidate.name: [Hypothesis(candidate, one) for one in choices.preprocessings]}
         source = candidate.name if weights is None else path.name
         target = settled(path, field, questions, request, source=source)
+    _check_it_is_whole(code, module, choices.preprocessings[0], request)
     is_known = choices.is_known and target.preprocessing == choices.preprocessings[0]
     return target if is_known else replace(target, doubts=(doubt_on(target.preprocessing),))
 
@@ -88,12 +90,14 @@ def _network(returned: Returned) -> tuple[nn.Module, tuple[str, ...]]:
     return module, ("weights of other precision are run in float32",)
 
 
-def _candidate(code: Code, module: nn.Module, choices: Choices, request: TargetRequest) -> tuple[Candidate, str]:
+def _candidate(
+    code: Code, module: nn.Module, choices: Choices, request: TargetRequest, known: frozenset[str]
+) -> tuple[Candidate, str]:
     """The network under the name that tells caches apart, and a word on the code.
 
     The code decides what the weights mean, so the digest of all of it is part of the name.
     """
-    digest, imported = code.source.with_imports()
+    digest, imported = code.source.with_imports(known)
     name = f"python:{code.source.path.name}:{code.name}@{digest[:12]}"
     size = choices.preprocessings[0].size or (request.shape or (1, 1))[:2]
     blueprint = Blueprint(name, OWN, lambda *_: module, size)
@@ -115,15 +119,14 @@ def _load(code: Code, candidate: Candidate, weights: Weights, request: TargetReq
 def _check_answer(code: Code, module: nn.Module, choice: Preprocessing, request: TargetRequest) -> None:
     """Stop unless a black image of the data gets one logit per class, which is said in terms of the user's code."""
     path, name = code.source.path, code.name
-    height, width, channels = request.shape or (*(choice.size or (1, 1)), len(choice.mean))
-    if not can_be_shown(channels, len(choice.mean)) or len(choice.mean) != len(choice.std):
+    images = _black(module, choice, request)
+    if images is None:
         return  # the general checks say it better
-    target = TargetModel(module, choice, request.n_classes, name, name, "")
-    images = target.normalise(torch.zeros((1, height, width, channels), dtype=torch.uint8))
     with blamed_on(path, "the network stopped at an image of the data"), torch.no_grad():
-        logits = module(channels_first(images))
+        logits = module(channels_first(images[:1]))
+        module(channels_first(images))  # a batch may take another way through the code, and import on it
         if isinstance(module, Answering):
-            noise = torch.randint(256, images.shape, generator=torch.Generator().manual_seed(0))
+            noise = torch.randint(256, images[:1].shape, generator=torch.Generator().manual_seed(0))
             module.mark(noise.to(images.dtype) / 255)
     if not isinstance(logits, torch.Tensor):
         refuse(path, name, f"expected a tensor of logits from the network, got {described(logits)}")
@@ -136,3 +139,26 @@ def _check_answer(code: Code, module: nn.Module, choice: Preprocessing, request:
             f"expected logits of shape (n, {request.n_classes}), one per class of the data, got {shape} for one image",
             "give the --data that this model was trained on",
         )
+
+
+def _check_it_is_whole(code: Code, module: nn.Module, choice: Preprocessing, request: TargetRequest) -> None:
+    """Stop if the network imports whenever it runs: what it would find there later is another thing, or nothing."""
+    images = _black(module, choice, request)
+    if images is None:
+        return
+    own = next(module.parameters(), None)
+    try:
+        with torch.no_grad():
+            module(channels_first(images if own is None else images.to(own.device)))
+    except ImportError as error:
+        what = f"the network imports {error.name!r} while it runs, when its folder is closed again"
+        refuse(code.source.path, code.name, what, "import it at the top of the file")
+
+
+def _black(module: nn.Module, choice: Preprocessing, request: TargetRequest) -> torch.Tensor | None:
+    """Two black images of the data, normalised, (2, height, width, channels); ``None`` where they do not fit."""
+    height, width, channels = request.shape or (*(choice.size or (1, 1)), len(choice.mean))
+    if not can_be_shown(channels, len(choice.mean)) or len(choice.mean) != len(choice.std):
+        return None
+    target = TargetModel(module, choice, request.n_classes, "", "", "")
+    return target.normalise(torch.zeros((2, height, width, channels), dtype=torch.uint8))

@@ -24,7 +24,8 @@ class Choices:
 
     Attributes:
         preprocessings: the likeliest first; of one size, with different normalisations.
-        is_known: whether the user, the function, the checkpoint or the name of the data set says the likeliest.
+        is_known: whether the user, the function or the checkpoint says the likeliest. The constants that go with the
+            name of a data set say nothing about how somebody trained a network of their own.
         notes: on the size.
     """
 
@@ -60,25 +61,26 @@ def choices_of(module: nn.Module, returned: Returned, hints: Hints, request: Tar
 def doubt_on(chosen: Preprocessing) -> str:
     """What is said of a normalisation that nobody gave."""
     mean, std = numbers(chosen.mean), numbers(chosen.std)
-    if {*chosen.mean} == {0.0} and {*chosen.std} == {1.0}:
-        what = "pixels go in as [0, 1]: --mean/--std were not given"
-    else:
-        what = f"--mean/--std were not given: images are normalised with {mean} / {std}, chosen on the data"
-    return f"{what}; --mean {mean} --std {std} says that this is right"
+    is_identity = {*chosen.mean} == {0.0} and {*chosen.std} == {1.0}
+    what = "pixels go in as [0, 1]" if is_identity else f"images are normalised with {mean} / {std}, chosen on the data"
+    return (
+        f"--mean/--std were not given: {what}, and another choice may show more leakage or less; give those of the "
+        "training (--mean 0 --std 1 where the network takes pixels in [0, 1])"
+    )
 
 
 def _constants(
     n_channels: int, returned: Returned, hints: Hints, request: TargetRequest
 ) -> tuple[Sequence[Constants], bool]:
-    """The normalisations in question, the likeliest first, and whether that one is more than a guess at pixels."""
+    """The normalisations in question, the likeliest first, and whether that one is more than a guess."""
     own, claimed = _of_function(returned, n_channels), of_hints(hints)
     if claimed is not None and len(claimed.mean) != n_channels:
         claimed = None
-    first, assumed = constants_of(request, OWN, request.n_classes, n_channels, own or claimed)
+    first, _ = constants_of(request, OWN, request.n_classes, n_channels, own or claimed)
     if own is not None or request.mean is not None:
         return (first,), True
     known = constants_candidates(OWN, request.data_name, request.n_classes, n_channels)
-    return distinct([first, *known]), not assumed
+    return distinct([first, *known]), claimed is not None
 
 
 def _of_function(returned: Returned, n_channels: int) -> Constants | None:

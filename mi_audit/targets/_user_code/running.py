@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from mi_audit.targets._checkpoint.refusals import plain
 
 # How a user's file is called among the modules of this process.
 _PRIVATE = "_mi_audit_model_"
-_NOT_OWN = ("__main__", "mi_audit")
+_NOT_OWN = ("__main__", "__mp_main__", "mi_audit")
 _LIBRARIES = frozenset({"site-packages", "dist-packages"})
 
 
@@ -62,17 +62,23 @@ class Source:
         """Where it lies, from which it may import."""
         return self.path.resolve().parent
 
-    def with_imports(self) -> tuple[str, tuple[str, ...]]:
-        """Digest of the file and of all that it has imported from its folder so far; and the names of those files.
+    def with_imports(self, known: Collection[str] = frozenset()) -> tuple[str, tuple[str, ...]]:
+        """Digest of the file and of all code that it has imported so far; and the names of those files.
 
         It is `digest` where nothing was imported. Libraries count by their versions elsewhere, not here.
+
+        Args:
+            known: modules that were there before the file ran, which count only where they lie in its folder.
         """
-        others = sorted({*_own_modules(self.folder).values()} - {self.folder / self.path.name, self.path.resolve()})
-        if not others:
+        itself = {self.folder / self.path.name, self.path.resolve()}
+        own = {file: name for name, file in _own_modules(self.folder, known).items() if file not in itself}
+        if not own:
             return self.digest, ()
-        names = tuple(file.relative_to(self.folder).as_posix() for file in others)
+        # Code outside the folder goes by its name: where it lies is nobody's business.
+        others = sorted((_within(file, self.folder) or name, file) for file, name in own.items())
+        names = tuple(name for name, _ in others)
         whole = hashlib.sha256(self.digest.encode())
-        for name, file in zip(names, others, strict=True):
+        for name, file in others:
             whole.update(f"|{name}|{hashlib.sha256(file.read_bytes()).hexdigest()}".encode())
         return whole.hexdigest(), names
 
@@ -92,11 +98,12 @@ class Source:
         return module
 
 
-def _own_modules(folder: Path) -> dict[str, Path]:
-    """The files of the modules that were loaded from the folder or from below it, by the names of the modules.
+def _own_modules(folder: Path, known: Collection[str]) -> dict[str, Path]:
+    """The files of the modules that a user's code may have loaded, by the names of the modules.
 
-    None of them are the script that runs, mi-audit itself, and libraries, which a virtual environment in the folder
-    holds; what somebody else imported from there before counts, since an import would find it.
+    Those are all modules that were loaded from the folder or from below it, by whomever, since an import would find
+    them; and those from elsewhere that were not there before. None of them are the script that runs, mi-audit itself,
+    and installed libraries, even in a virtual environment in the folder.
     """
     resolved = functools.cache(lambda directory: Path(directory).resolve())  # thousands of modules, hundreds of folders
     found = {}
@@ -105,26 +112,36 @@ def _own_modules(folder: Path) -> dict[str, Path]:
         if name.partition(".")[0] in _NOT_OWN or name.startswith(_PRIVATE) or not isinstance(file, str):
             continue
         path = resolved(os.path.dirname(file)) / os.path.basename(file)  # noqa: PTH119, PTH120 - Path is slower
-        if path.is_relative_to(folder) and not _is_of_library(path, folder) and path.is_file():
+        is_new = name not in known or path.is_relative_to(folder)
+        if is_new and not _is_of_library(path, folder) and path.is_file():
             found[name] = path
     return found
 
 
+def _within(path: Path, folder: Path) -> str:
+    """The path from the folder on; empty where it does not lie there."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else ""
+
+
 def _is_of_library(path: Path, folder: Path) -> bool:
-    """Whether a file below the folder is one of Python itself or of an installed library."""
+    """Whether a file is one of Python itself or of an installed library, seen from the folder where it lies there."""
     is_of_python = path.is_relative_to(Path(sysconfig.get_path("stdlib")).resolve())
-    return is_of_python or bool(_LIBRARIES.intersection(path.relative_to(folder).parts))
+    seen = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return is_of_python or bool(_LIBRARIES.intersection(seen.parts))
 
 
 @contextlib.contextmanager
-def guest(folder: Path, seed: int) -> Iterator[None]:
+def guest(folder: Path, seed: int) -> Iterator[frozenset[str]]:
     """While a user's code runs: its folder is importable, stdout is stderr, randomness starts at the seed.
 
-    Afterwards all of that is as it was, and what was imported from the folder is forgotten, so that another file with
-    helpers of the same names gets its own.
+    Afterwards all of that is as it was, and the code that was imported is forgotten, so that another file with helpers
+    of the same names gets its own.
+
+    Yields:
+        The names of the modules that were there before.
     """
     states = (random.getstate(), np.random.get_state())  # noqa: NPY002 - users' code draws from the global generator
-    dtype, is_grad, known = torch.get_default_dtype(), torch.is_grad_enabled(), set(sys.modules)
+    dtype, is_grad, known = torch.get_default_dtype(), torch.is_grad_enabled(), frozenset(sys.modules)
     sys.path.insert(0, str(folder))
     writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
@@ -132,7 +149,7 @@ def guest(folder: Path, seed: int) -> Iterator[None]:
             torch.manual_seed(seed)
             random.seed(seed)
             np.random.seed(seed % 2**32)  # noqa: NPY002
-            yield
+            yield known
     finally:
         sys.dont_write_bytecode = writes_bytecode
         with contextlib.suppress(ValueError):
@@ -141,7 +158,7 @@ def guest(folder: Path, seed: int) -> Iterator[None]:
         np.random.set_state(states[1])  # noqa: NPY002
         torch.set_default_dtype(dtype)
         torch.set_grad_enabled(is_grad)
-        for name in set(_own_modules(folder)) - known:
+        for name in set(_own_modules(folder, known)) - known:
             del sys.modules[name]
 
 

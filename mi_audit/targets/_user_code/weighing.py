@@ -3,7 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+
+from mi_audit.errors import CheckpointError
 from mi_audit.targets._checkpoint.opening import OpenedCheckpoint
+from mi_audit.targets._checkpoint.refusals import listing
 from mi_audit.targets._fitting import Tensors, fit_as_built
 from mi_audit.targets._identification.candidates import Candidate
 from mi_audit.targets._identification.refusing import misfit_of_own
@@ -20,7 +24,7 @@ def load_weights(path: Path, checkpoint: OpenedCheckpoint, candidate: Candidate,
         request: whose ``--arch`` is named in messages.
 
     Raises:
-        CheckpointError: a tensor is missing, left over, or of another shape; some are named.
+        CheckpointError: a tensor is missing, left over, of another shape, or not kept; some are named.
     """
     assert candidate.built is not None
     own = candidate.found
@@ -33,6 +37,9 @@ def load_weights(path: Path, checkpoint: OpenedCheckpoint, candidate: Candidate,
         raise misfit_of_own(path, found, request)
     # Counters of batches, which old files lack, stay as the network has them.
     candidate.built.load_state_dict({**candidate.built.state_dict(), **tensors}, strict=True)
+    now = candidate.built.state_dict()
+    if changed := [name for name, tensor in tensors.items() if not torch.equal(now[name], tensor.to(now[name].dtype))]:
+        raise CheckpointError(f"{path}: the network did not keep the weights that it was given: {listing(changed)}")
 
 
 def _by_names(checkpoint: OpenedCheckpoint) -> Iterator[Tensors]:
