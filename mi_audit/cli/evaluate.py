@@ -206,7 +206,9 @@ def _of_files(ctx: typer.Context, files: list[Path], chosen: "EvaluateOptions") 
     from mi_audit.stages.evaluate import evaluate as stage
 
     if len(files) != 2:
-        raise UsageError(f"expected two files, features and attacks, got {len(files)}", tip=EXAMPLE)
+        is_list = ctx.params["mean"] is not None or ctx.params["std"] is not None
+        tip = "numbers go with commas: --mean .49,.48,.45 --std .2,.2,.2" if is_list else EXAMPLE
+        raise UsageError(f"expected two files, features and attacks, got {len(files)}", tip=tip)
     if given := _given(ctx, OF_MODEL):
         raise UsageError(f"{given} belongs to --model and --data, not to files that exist", tip=EXAMPLE)
     cache, trained = store.read_kind(files[0], FeatureCache), store.read_kind(files[1], TrainedAttacks)

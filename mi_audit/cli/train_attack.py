@@ -8,7 +8,7 @@ import typer
 from mi_audit.cli import _options as options
 from mi_audit.cli._edge import check_container, check_writable, say
 from mi_audit.cli._progress import progress_of
-from mi_audit.schema.numerals import in_percent
+from mi_audit.schema.numerals import in_percent, rounded
 
 
 def train_attack(
@@ -44,9 +44,11 @@ def train_attack(
     if not quiet:
         width = max(28, *(len(summary.label) for summary in trained.attacks))
         for summary in trained.attacks:
-            known = "not estimable" if summary.balanced_accuracy is None else f"{in_percent(summary.balanced_accuracy)}"
+            known = "not estimable" if summary.balanced_accuracy is None else in_percent(summary.balanced_accuracy)
+            known += "" if summary.auc is None else f", AUC {rounded(summary.auc, 3)}"
             mark = "  <- selected" if summary.label == trained.selected else ""
             say(f"  {summary.label:<{width}} balanced accuracy on known samples {known}{mark}")
+        say("selected: the highest AUC among those within one standard error of the highest balanced accuracy")
         for row in trained.spread:
             if row.metric == "balanced_accuracy":
                 number = f"mean {in_percent(row.mean)}, SD over splits {in_percent(row.sd)}"

@@ -85,7 +85,7 @@ def _two_files(location: str | None, members: Path | None, non_members: Path | N
     """The data of one file per side; a class of one is a class of both."""
     if members is None or non_members is None or location:
         tip = "--data arrays --members FILE.npz --non-members FILE.npz"
-        raise UsageError("expected two files, --members and --non-members, and no path after arrays:", tip=tip)
+        raise UsageError("expected two files, --members and --non-members, and no path in --data", tip=tip)
     files = members.expanduser(), non_members.expanduser()
     for file in files:
         if flags := _names(file).get("is_member"):

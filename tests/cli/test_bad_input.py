@@ -118,6 +118,10 @@ CASES = {
     "report of features": (("report", "features.npz"), "audit"),
     "report format": (("report", "audit.npz", "--format", "pdf"), "console"),
     "limit that is empty": (("evaluate", "features.npz", "attack.npz", "--fail-above", ""), "expected values"),
+    "numbers without commas": (
+        ("evaluate", "--model", "a.pt", "--data", "digits", "--mean", ".4", ".5"),
+        "with commas",
+    ),
     "attacks that are empty": (("train-attack", "features.npz", "--attack", ",", *OUT), "expected values"),
     "negative seed": (("train-attack", "features.npz", "--seed", "-1", *OUT), "expected --seed from 0"),
     "huge seed": (("extract", "--model", "digits.pt", *ARCH, "--data", "digits", "--seed", 2**63, *OUT), "--seed"),

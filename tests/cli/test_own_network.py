@@ -69,7 +69,9 @@ def test_its_cache_is_found_again_until_any_of_its_code_changes(command, folder)
 
 def test_verify_knows_its_checkpoint(command, folder):
     command("evaluate", "--model", "net.pt", *ARCH, *QUICK, "--out", "a.npz")
-    assert command("verify", "a.npz", "--model", "net.pt").code == 0
+    verified = command("verify", "a.npz", "--model", "net.pt")
+    assert verified.code == 0
+    assert "the file that was audited; the code of its network is not compared" in verified.stdout
     torch.save({}, folder / "other.pt")
     assert command("verify", "a.npz", "--model", "other.pt").code == 1
     command("evaluate", "--model", "python:net.py:Net", *QUICK, "--out", "b.npz")
