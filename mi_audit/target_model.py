@@ -96,6 +96,7 @@ class TargetModel:
         weights_digest: SHA-256 over names, shapes, dtypes and bytes of all parameters and buffers.
         notes: what was assumed when it was opened, in words.
         doubts: those assumptions that weaken the audit.
+        is_guessed: whether nothing at all speaks for how images are normalised, so that no verdict can rest on it.
         layout: of the pixels in memory.
     """
 
@@ -107,6 +108,7 @@ class TargetModel:
     weights_digest: str
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    is_guessed: bool = False
     layout: Layout = field(default_factory=Layout, compare=False, repr=False)
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """From rows to the feature cache, with what made it."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +93,8 @@ _ASSUMED = (*_NOTES, _DOUBT)
 
 def _assumptions(extraction: Extraction) -> list[Finding]:
     all_notes = zip(_NOTES, (extraction.target.notes, extraction.data.notes), strict=True)
-    doubts = [Finding(_DOUBT, "error", doubt) for doubt in extraction.target.doubts]
+    severity: Literal["error", "warning"] = "error" if extraction.target.is_guessed else "warning"
+    doubts = [Finding(_DOUBT, severity, doubt) for doubt in extraction.target.doubts]
     return [*doubts, *(Finding(slug, "note", note) for slug, notes in all_notes for note in notes)]
 
 

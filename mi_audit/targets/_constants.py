@@ -70,11 +70,12 @@ def constants_candidates(family: str, data_name: str | None, n_classes: int, n_c
     """The constants that a network may have been trained with, the most likely first.
 
     What is known of the family and of the data set comes first (the first of it is `known_constants`), then what people
-    use anywhere, and for a network of the user's own those of all data sets. Of constants that differ by no more than
-    0.001, the first stands for all. The arguments are those of `known_constants`.
+    use anywhere, then those of data sets that it may have been trained on under another name: the CIFAR with so many
+    classes, or for a network of the user's own any. Of constants that differ by no more than 0.001, the first stands
+    for all. The arguments are those of `known_constants`.
     """
     known = _known(family, data_name, n_classes, n_channels)
-    return _distinct([*known, *_spread_all(_ANYWHERE, n_channels), *_of_any_data(family, n_channels)])
+    return _distinct([*known, *_spread_all(_ANYWHERE, n_channels), *_of_any_data(family, n_classes, n_channels)])
 
 
 def identity(n_channels: int) -> Constants:
@@ -130,8 +131,15 @@ def _of_repository(family: str, cifar: str | None) -> list[tuple[Numbers, str]]:
     return []
 
 
-def _of_any_data(family: str, n_channels: int) -> list[Constants]:
-    """Of all data sets with so many channels, for a network that may have been trained on any under another name."""
+def _of_any_data(family: str, n_classes: int, n_channels: int) -> list[Constants]:
+    """Of data sets with so many channels, for a network that may have been trained on one under another name.
+
+    For a user's own those of all; for others those of the CIFAR with so many classes.
+    """
+    if family != OWN and n_classes in _CIFAR_OF_CLASSES:
+        name = _CIFAR_OF_CLASSES[n_classes]
+        mean, std = _BY_DATA_SET[name]
+        return [Constants(mean, std, f"constants of {name}")] if n_channels == len(mean) else []
     if family != OWN:
         return []
     every = [*((numbers, f"constants of {name}") for name, numbers in _BY_DATA_SET.items()), (_CIFAR10_PIXELS, _PIXELS)]

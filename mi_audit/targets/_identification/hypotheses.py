@@ -13,6 +13,7 @@ from mi_audit.targets.interface import TargetRequest
 
 # Constants that differ by less are the same, written with another number of digits.
 SAME_WITHIN = 1e-3
+_OF_LIBRARIES = 1000
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Hypothesis:
         candidate: the network.
         preprocessing: resizing and normalisation.
         assumed: notes on what is only assumed of the normalisation.
+        is_told: whether the user, the file, or the data set and the family say the normalisation; else it is a guess.
     """
 
     candidate: Candidate
     preprocessing: Preprocessing
     assumed: tuple[str, ...] = ()
+    is_told: bool = True
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -35,9 +38,16 @@ class Hypothesis:
         return self.preprocessing.size
 
 
-def normalisations(
-    candidate: Candidate, hints: Hints, request: TargetRequest
-) -> tuple[tuple[Constants, tuple[str, ...]], ...]:
+@dataclass(frozen=True)
+class Normalisation:
+    """Constants that a network may have been trained with; see `Hypothesis`."""
+
+    constants: Constants
+    assumed: tuple[str, ...] = ()
+    is_told: bool = True
+
+
+def normalisations(candidate: Candidate, hints: Hints, request: TargetRequest) -> tuple[Normalisation, ...]:
     """The constants that the network may have been trained with, the most likely first, with notes on them.
 
     The user's alone where there are any; then what the file says; then what is known of networks of the family and of
@@ -52,14 +62,19 @@ def normalisations(
     claimed = of_hints(hints)
     first = constants_of(request, family, n_classes, found.n_channels, claimed)
     if request.mean is not None or request.std is not None:
-        return (first,)
+        return (Normalisation(first[0], first[1]),)
     own = [one for one in candidate.constants if len(one.mean) == found.n_channels]
     known = known_constants(family, request.data_name, n_classes, found.n_channels)
     likely = [one for one in (claimed, known, *own) if one is not None and len(one.mean) == found.n_channels]
     candidates = constants_candidates(family, request.data_name, n_classes, found.n_channels)
     nothing = [] if likely else [first[0]]
     notes = () if likely else first[1]
-    return tuple((one, notes if one is first[0] else ()) for one in distinct([*nothing, *likely, *candidates]))
+    # A library's constants belong to its own weights, which tell a thousand classes apart or more.
+    told = [claimed, known, *(own if n_classes >= _OF_LIBRARIES else ())]
+    return tuple(
+        Normalisation(one, notes if one is first[0] else (), is_told=any(one is other for other in told))
+        for one in distinct([*nothing, *likely, *candidates])
+    )
 
 
 def hypotheses(candidate: Candidate, hints: Hints, request: TargetRequest) -> tuple[Hypothesis, ...]:
@@ -69,8 +84,11 @@ def hypotheses(candidate: Candidate, hints: Hints, request: TargetRequest) -> tu
     """
     own_size = candidate.found.size if candidate.found.blueprint.depends_on_size else candidate.found.blueprint.own_size
     by_constants = [
-        [Hypothesis(candidate, one, notes) for one in _sized(constants, own_size, hints, request)]
-        for constants, notes in normalisations(candidate, hints, request)
+        [
+            Hypothesis(candidate, sized, one.assumed, one.is_told)
+            for sized in _sized(one.constants, own_size, hints, request)
+        ]
+        for one in normalisations(candidate, hints, request)
     ]
     return tuple(one for same_size in zip(*by_constants, strict=True) for one in same_size)
 

@@ -1,7 +1,7 @@
 """From the tensors of a checkpoint to a target model: which network, which normalisation, and a word on both."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -16,7 +16,7 @@ from mi_audit.targets._identification.candidates import Candidate, search
 from mi_audit.targets._identification.claims import named_by_file, named_by_user
 from mi_audit.targets._identification.deciding import decided
 from mi_audit.targets._identification.hypotheses import Hypothesis, hypotheses
-from mi_audit.targets._identification.telling import notes_on
+from mi_audit.targets._identification.telling import notes_on, on_guess
 from mi_audit.targets._identification.trying import tried
 from mi_audit.targets.interface import TargetRequest
 
@@ -170,7 +170,7 @@ def _target(
     notes: tuple[str, ...],
 ) -> TargetModel:
     first = choices[0]
-    return assembled(
+    target = assembled(
         module,
         [one.preprocessing for one in choices],
         request,
@@ -179,6 +179,7 @@ def _target(
         source=source,
         notes=(*notes, *first.assumed),
     )
+    return target if first.is_told else replace(target, doubts=(on_guess(target.preprocessing),))
 
 
 def _constants(one: Hypothesis) -> tuple[tuple[float, ...], tuple[float, ...]]:

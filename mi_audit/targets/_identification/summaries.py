@@ -35,6 +35,6 @@ def candidates_of(checkpoint: OpenedCheckpoint) -> tuple[CandidateSummary, ...]:
 def _summary(candidate: Candidate, checkpoint: OpenedCheckpoint) -> CandidateSummary:
     alike = f" (answers as {', '.join(candidate.alike)})" if candidate.alike else ""
     request = TargetRequest(n_classes=max(2, candidate.found.n_classes), shape=None)
-    constants, _ = normalisations(candidate, checkpoint.hints, request)[0]
+    constants = normalisations(candidate, checkpoint.hints, request)[0].constants
     normalisation = f"{numbers(constants.mean)} / {numbers(constants.std)}: {constants.source}"
     return CandidateSummary(candidate.name, candidate.why + alike, normalisation)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mi_audit.schema.numerals import in_percent
+from mi_audit.target_model import Preprocessing
 from mi_audit.targets._identification.candidates import Candidate
 from mi_audit.targets._identification.deciding import Decision
 from mi_audit.targets._identification.hypotheses import Hypothesis
@@ -98,3 +99,12 @@ def _on_veto(chosen: Hypothesis, trials: Sequence[Trial], decision: Decision | N
     else:
         what = f"the likeliest by names, {described(prior.hypothesis)}"
     return (f"{what}, was ruled out by the data ({accuracy})",)
+
+
+def on_guess(chosen: Preprocessing) -> str:
+    """Said of a normalisation that goes with the kind of network, where nothing says how this one was trained."""
+    mean, std = numbers(chosen.mean), numbers(chosen.std)
+    return (
+        f"--mean/--std were not given, and nothing says them: images are normalised with {mean} / {std} "
+        f"({chosen.source}); another choice may show more leakage or less, so give those of the training"
+    )

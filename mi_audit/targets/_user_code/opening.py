@@ -66,7 +66,7 @@ def opened(code: Code, request: TargetRequest, weights: Weights | None = None) -
         target = settled(path, field, questions, request, source=source)
     _check_it_is_whole(code, module, choices.preprocessings[0], request)
     is_known = choices.is_known and target.preprocessing == choices.preprocessings[0]
-    return target if is_known else replace(target, doubts=(doubt_on(target.preprocessing),))
+    return target if is_known else replace(target, doubts=(doubt_on(target.preprocessing),), is_guessed=True)
 
 
 def _run(code: Code, request: TargetRequest) -> Returned:

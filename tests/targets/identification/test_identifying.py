@@ -55,6 +55,22 @@ def test_the_likeliest_normalisation_stands_where_it_is_right(tmp_path: Path) ->
     assert "tried on 128 samples: 0.4914,0.4822,0.4465 / 0.2023,0.1994,0.201 gives 100.0 %" in target.notes[1]
 
 
+def test_a_normalisation_that_nothing_says_is_a_doubt_and_one_that_goes_with_the_weights_is_none(
+    tmp_path: Path,
+) -> None:
+    of_library = saved(tmp_path / "library.pt", timm.create_model("test_resnet"))
+    trained = saved(tmp_path / "own.pt", timm.create_model("test_resnet", num_classes=10))
+    on_large, on_ten = request(n_classes=1000, shape=(160, 160, 3)), request(shape=(160, 160, 3))
+    assert File().open(of_library, on_large).doubts == ()
+    target = File().open(trained, on_ten)
+    (doubt,) = target.doubts
+    assert doubt.startswith("--mean/--std were not given, and nothing says them: images are normalised with ")
+    assert not target.is_guessed
+    assert File().open(trained, request(shape=(160, 160, 3), mean=(0.0,), std=(1.0,))).doubts == ()
+    known = File().open(saved(tmp_path / "net.pt", fitted("cifar_resnet20", CIFAR10, pictures())[0]), request())
+    assert known.doubts == ()
+
+
 @pytest.mark.parametrize("arch", [None, "cifar_resnet20"])
 def test_the_data_vetoes_a_normalisation_that_is_wrong(arch: str | None, tmp_path: Path) -> None:
     module, probe = fitted("cifar_resnet20", PIXELS, pictures())
