@@ -48,7 +48,7 @@ def train_attack(
             known += "" if summary.auc is None else f", AUC {rounded(summary.auc, 3)}"
             mark = "  <- selected" if summary.label == trained.selected else ""
             say(f"  {summary.label:<{width}} balanced accuracy on known samples {known}{mark}")
-        say("selected: the highest AUC among those within one standard error of the highest balanced accuracy")
+        say("selected: the highest AUC among those whose balanced accuracy cannot be told from the highest")
         for row in trained.spread:
             if row.metric == "balanced_accuracy":
                 number = f"mean {in_percent(row.mean)}, SD over splits {in_percent(row.sd)}"
